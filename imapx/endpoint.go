@@ -1,0 +1,45 @@
+package imapx
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"mailmove/imapx/auth"
+)
+
+// TLSMode says how a connection is protected.
+type TLSMode int
+
+const (
+	TLSImplicit TLSMode = iota // TLS from the first byte, port 993 (RFC 8314 section 3.2)
+	TLSStartTLS                // STARTTLS on port 143 (RFC 9051 section 6.2.1), never falling back to clear text
+	TLSNone                    // clear text, only ever on request
+)
+
+// Endpoint says where a mailbox is and how to log in to it.
+type Endpoint struct {
+	Side     string // "source" or "target", for messages
+	Host     string // name that is resolved and verified
+	Port     int    // 0: 993 for TLSImplicit, else 143
+	Address  string // IP or host[:port] to dial instead of Host; the certificate is still checked against Host
+	TLS      TLSMode
+	TLSName  string         // name the certificate must have; empty: Host
+	Roots    *x509.CertPool // nil: the system's
+	User     string         // as typed; "user*master" goes through untouched
+	AuthzID  string         // SASL authorization identity (RFC 4616), empty: none
+	Password auth.Secret
+}
+
+// Options tune a connection. The zero value is usable.
+type Options struct {
+	Timeout     time.Duration                                                        // longest wait without progress while reading or writing; 0: 2 minutes
+	DialTimeout time.Duration                                                        // TCP connect, TLS handshake and greeting together; 0: 30 seconds
+	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
+	Trace       io.Writer                                                            // protocol trace; credentials and literals never reach it; nil: none
+	Logger      *slog.Logger                                                         // nil: discards
+	Hook        func(effect string)                                                  // called after each command sent and each response read; for tests that die at every step
+}
