@@ -1,0 +1,165 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	mailsync "mailmove/sync"
+)
+
+// head opens every JSON line.
+type head struct {
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time"`
+	Account string    `json:"account"`
+}
+
+type jsonPassStarted struct {
+	head
+	Pass   int64 `json:"pass"`
+	First  bool  `json:"first"`
+	DryRun bool  `json:"dry_run"`
+}
+
+type jsonFolderPlanned struct {
+	head
+	Source   string `json:"source"`
+	Target   string `json:"target"`
+	Create   bool   `json:"create"`
+	Messages int64  `json:"messages"`
+	Copy     int64  `json:"copy"`
+	Opened   bool   `json:"opened"`
+}
+
+type jsonMessageCopied struct {
+	head
+	Folder string `json:"folder"`
+	Bytes  int64  `json:"bytes"`
+}
+
+type jsonFolderDone struct {
+	head
+	Folder string `json:"folder"`
+	Copied int64  `json:"copied"`
+	Flags  int64  `json:"flags"`
+}
+
+type jsonException struct {
+	head
+	Folder string `json:"folder"`
+	UID    uint32 `json:"uid"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	New    bool   `json:"new"`
+}
+
+type jsonThrottled struct {
+	head
+	Side    string  `json:"side"`
+	Seconds float64 `json:"seconds"`
+	Why     string  `json:"why"`
+}
+
+type jsonNotice struct {
+	head
+	Text string `json:"text"`
+}
+
+type jsonPassEnded struct {
+	head
+	Pass           int64   `json:"pass"`
+	Seconds        float64 `json:"seconds"`
+	Folders        int64   `json:"folders"`
+	FoldersOpened  int64   `json:"folders_opened"`
+	FoldersCreated int64   `json:"folders_created"`
+	SourceMessages int64   `json:"source_messages"`
+	Copied         int64   `json:"copied"`
+	CopiedBytes    int64   `json:"copied_bytes"`
+	Matched        int64   `json:"matched"`
+	Flags          int64   `json:"flags"`
+	Recovered      int64   `json:"recovered"`
+	Doubles        int64   `json:"doubles"`
+	Exceptions     int64   `json:"exceptions"`
+	NewExceptions  int64   `json:"new_exceptions"`
+	Interrupted    bool    `json:"interrupted"`
+	DryRun         bool    `json:"dry_run"`
+	Error          string  `json:"error"`
+}
+
+// jsonLines prints one object a line, each written at once.
+type jsonLines struct {
+	out io.Writer
+	now func() time.Time
+}
+
+func (j *jsonLines) Event(e mailsync.Event) {
+	line, err := json.Marshal(j.object(e))
+	if err != nil {
+		// The objects above hold strings, numbers and times of this century; nothing else can be refused.
+		line = []byte(fmt.Sprintf(`{"type":"notice","text":%q}`, err.Error()))
+	}
+	fmt.Fprintln(j.out, escapeInvisible(string(line)))
+}
+
+func (*jsonLines) Close() {}
+
+func (j *jsonLines) object(e mailsync.Event) any {
+	h := func(kind, account string) head { return head{kind, j.now().UTC(), account} }
+	switch e := e.(type) {
+	case mailsync.PassStarted:
+		return jsonPassStarted{h("pass-started", e.Account), e.Pass, e.First, e.DryRun}
+	case mailsync.FolderPlanned:
+		return jsonFolderPlanned{h("folder-planned", e.Account), e.Source, e.Target, e.Create, e.Messages, e.Copy, e.Opened}
+	case mailsync.MessageCopied:
+		return jsonMessageCopied{h("message-copied", e.Account), e.Folder, e.Bytes}
+	case mailsync.FolderDone:
+		return jsonFolderDone{h("folder-done", e.Account), e.Folder, e.Copied, e.Flags}
+	case mailsync.Exception:
+		return jsonException{h("exception", e.Account), e.Folder, e.UID, e.Reason, e.Detail, e.New}
+	case mailsync.Throttled:
+		return jsonThrottled{h("throttled", e.Account), e.Side, e.Delay.Seconds(), e.Why}
+	case mailsync.Notice:
+		return jsonNotice{h("notice", e.Account), e.Text}
+	case mailsync.PassEnded:
+		return passEnded(h("pass-ended", e.Account), e)
+	}
+	return jsonNotice{h("notice", ""), fmt.Sprintf("an event of type %T", e)}
+}
+
+func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
+	r := e.Report
+	o := jsonPassEnded{
+		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
+		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
+		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
+		Flags: r.Flags, Recovered: r.Recovered, Doubles: r.Doubles, Exceptions: r.Exceptions,
+		NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
+	}
+	if e.Err != nil {
+		o.Error = e.Err.Error()
+	}
+	return o
+}
+
+// escapeInvisible writes characters that a terminal would act on, or not show, as JSON escapes: the value stays
+// exact for a program. In a JSON text they stand in strings only.
+func escapeInvisible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case isVisible(r) || r == utf8.RuneError:
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

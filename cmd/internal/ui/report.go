@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	mailsync "mailmove/sync"
+)
+
+// maxProblems bounds the lines about exceptions in one pass. All are in the state, and in the JSON lines.
+const maxProblems = 100
+
+// problems prints exceptions, pauses and notices, one line each.
+type problems struct {
+	out     io.Writer
+	printed int
+	left    int
+}
+
+// line gives the text of an event that is a problem, "" for all others. Known exceptions are only counted.
+func problemLine(e mailsync.Event) string {
+	switch e := e.(type) {
+	case mailsync.Exception:
+		if !e.New {
+			return ""
+		}
+		where := Clean(e.Folder)
+		if e.UID != 0 {
+			where += " uid " + strconv.FormatUint(uint64(e.UID), 10)
+		}
+		text := "not carried: " + where + ": " + Clean(e.Reason)
+		if e.Detail != "" {
+			text += " (" + Clean(e.Detail) + ")"
+		}
+		return text
+	case mailsync.Throttled:
+		return fmt.Sprintf("%s asks for a pause of %s: %s", Clean(e.Side), e.Delay.Round(time.Second), Clean(e.Why))
+	case mailsync.Notice:
+		return Clean(e.Text)
+	}
+	return ""
+}
+
+// take prints the event if it is a problem.
+func (p *problems) take(e mailsync.Event) {
+	text := problemLine(e)
+	if text == "" {
+		return
+	}
+	if _, is := e.(mailsync.Exception); is {
+		if p.printed == maxProblems {
+			p.left++
+			return
+		}
+		p.printed++
+	}
+	fmt.Fprintln(p.out, text)
+}
+
+// end says how many lines were left out.
+func (p *problems) end() {
+	if p.left > 0 {
+		fmt.Fprintf(p.out, "and %s more not carried; mailmove status --id lists them all\n", count(int64(p.left)))
+		p.left = 0
+	}
+}
+
+// summary is the one line about a pass.
+func summary(account string, r mailsync.Report, err error) string {
+	return Clean(account) + ": " + strings.Join(reportParts(r, err), ", ")
+}
+
+func reportParts(r mailsync.Report, err error) []string {
+	verb := "copied"
+	if r.DryRun {
+		verb = "to copy"
+	}
+	parts := []string{fmt.Sprintf("%s %s of %s (%s)", count(r.Copied), verb, messages(r.SourceMessages), bytesText(r.CopiedBytes))}
+	for _, p := range []struct {
+		n         int64
+		one, many string
+	}{
+		{r.Matched, "already there", "already there"},
+		{r.Flags, "with changed flags", "with changed flags"},
+		{r.FoldersCreated, "folder made", "folders made"},
+		{r.Recovered, "recovered", "recovered"},
+		{r.Doubles, "late double removed", "late doubles removed"},
+	} {
+		switch {
+		case p.n == 1:
+			parts = append(parts, "1 "+p.one)
+		case p.n > 1:
+			parts = append(parts, count(p.n)+" "+p.many)
+		}
+	}
+	if r.Exceptions > 0 {
+		parts = append(parts, fmt.Sprintf("%s not carried (%s new)", count(r.Exceptions), count(r.NewExceptions)))
+	}
+	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
+	switch {
+	case r.Interrupted:
+		parts = append(parts, "stopped before the end")
+	case err != nil:
+		parts = append(parts, "failed before the end")
+	case r.DryRun:
+		parts = append(parts, "nothing written")
+	}
+	return parts
+}
+
+// wrapped puts the parts of a summary on lines of at most width columns.
+func wrapped(account string, parts []string, width int) string {
+	var b strings.Builder
+	line := Short(Clean(account), width-1) + ":"
+	for i, p := range parts {
+		if i < len(parts)-1 {
+			p += ","
+		}
+		if Width(line)+1+Width(p) > width {
+			b.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + p
+	}
+	b.WriteString(line + "\n")
+	return b.String()
+}
+
+func messages(n int64) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return count(n) + " messages"
+}
+
+// count writes 1234567 as 1,234,567.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// bytesText writes sizes in powers of 1000, as mail hosters do.
+func bytesText(n int64) string {
+	units := []string{"kB", "MB", "GB", "TB"}
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	v, unit := float64(n)/1000, 0
+	for v >= 999.95 && unit < len(units)-1 {
+		v, unit = v/1000, unit+1
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " " + units[unit]
+}
+
+func elapsed(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0.0 s"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+}
