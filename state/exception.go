@@ -1,0 +1,124 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// Exception is a message or folder that could not be carried as it is.
+type Exception struct {
+	Pair      int64  // 0: no folder pair, the account or a folder that could not be planned
+	Folder    string // source, decoded; with Pair 0 it belongs to the identity
+	UID       uint32 // source; 0: the folder
+	Reason    string // one word of the table in docs/state.md
+	Code      string // the server's response code, may be empty
+	Detail    string // the server's words
+	MessageID string // short, optional, to find the message by
+	Subject   string
+	Date      string
+	FirstPass int64 // the pass that reported it first; 0 in PutException: LastPass
+	LastPass  int64 // the pass that saw it last
+	Accepted  bool  // by the admin: known and agreed to
+}
+
+// maxExceptionText bounds each text of an exception, in bytes: they come from servers and mail.
+const maxExceptionText = 500
+
+// PutException stores an exception, one for each pair, source UID and reason. Of one that is there already the
+// texts and LastPass are brought up to date, FirstPass stays, and Accepted stays set once it is. isNew: it was
+// not there, or the pass that found it first was killed and never reported it.
+func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err error) {
+	if e.Reason == "" {
+		return false, f.fail("store exception", errors.New("an exception needs a reason"))
+	}
+	if e.FirstPass == 0 {
+		e.FirstPass = e.LastPass
+	}
+	for _, s := range []*string{&e.Folder, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date} {
+		*s = shorten(*s, maxExceptionText)
+	}
+	err = f.write(ctx, "store exception", func(t *tx) error {
+		isNew, err = t.putException(e)
+		return err
+	})
+	return isNew && err == nil, err
+}
+
+func (t *tx) putException(e Exception) (isNew bool, err error) {
+	var id, first int64
+	err = t.queryRow(`SELECT id, first_pass FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4)`,
+		[]any{e.Pair, e.UID, e.Reason, e.Folder}, &id, &first)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = t.exec(`INSERT INTO exceptions (pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Pair, e.Folder, e.UID, e.Reason, e.Code, e.Detail,
+			e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass, number(e.Accepted))
+		return true, err
+	}
+	if err != nil {
+		return false, err
+	}
+	if first != e.LastPass {
+		// A pass without an end was killed: what it found was never shown to anyone.
+		err = t.queryRow(`SELECT EXISTS (SELECT 1 FROM passes WHERE id = ? AND ended = 0)`, []any{first}, &isNew)
+		if err != nil {
+			return false, err
+		}
+		if isNew {
+			first = e.LastPass
+		}
+	}
+	_, err = t.exec(`UPDATE exceptions SET folder = ?, code = ?, detail = ?, message_id = ?, subject = ?, date = ?,
+		first_pass = ?, last_pass = ?, accepted = max(accepted, ?) WHERE id = ?`, e.Folder, e.Code, e.Detail,
+		e.MessageID, e.Subject, e.Date, first, e.LastPass, number(e.Accepted), id)
+	return isNew, err
+}
+
+// ClearExceptions removes the exceptions of these source UIDs; UID 0 stands for those of the folder itself, and
+// with pair 0 for those of the account.
+func (f *File) ClearExceptions(ctx context.Context, pair int64, uids []uint32) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	return f.write(ctx, "clear exceptions", func(t *tx) error {
+		for _, uid := range uids {
+			if _, err := t.exec(`DELETE FROM exceptions WHERE pair = ? AND uid = ?`, pair, uid); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Exceptions gives all exceptions, by folder pair and source UID.
+func (f *File) Exceptions(ctx context.Context) ([]Exception, error) {
+	all, err := queryExceptions(ctx, f.reader, -1)
+	return all, f.fail("read exceptions", err)
+}
+
+// queryExceptions gives at most limit exceptions, all with -1.
+func queryExceptions(ctx context.Context, db *sql.DB, limit int) ([]Exception, error) {
+	return queryAll(ctx, db, `SELECT pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted
+		FROM exceptions ORDER BY pair, uid, folder, reason LIMIT ?`, func(rows *sql.Rows) (e Exception, err error) {
+		return e, rows.Scan(&e.Pair, &e.Folder, &e.UID, &e.Reason, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date,
+			&e.FirstPass, &e.LastPass, &e.Accepted)
+	}, limit)
+}
+
+// shorten cuts s to at most n bytes, not inside a character.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package state
+
+// isFull tells a disk that is full; here only SQLite's own code does.
+func isFull(error) bool { return false }

@@ -1,0 +1,91 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Mark is what a server said of a folder when it was opened. Zero values: not said.
+type Mark struct {
+	UIDValidity   uint32
+	UIDNext       uint32
+	Messages      uint32
+	HighestModSeq uint64
+}
+
+// Pair is a source folder and the target folder it maps to.
+type Pair struct {
+	ID              int64
+	Source          string // raw name on the wire
+	Target          string
+	SourceName      string // decoded
+	TargetName      string
+	SourceMark      Mark // committed: everything below it is settled
+	TargetMark      Mark
+	SourceMailboxID string // RFC 8474
+	TargetMailboxID string
+}
+
+const selectPairs = `SELECT id, source, target, source_name, target_name, source_mailboxid, target_mailboxid,
+	source_uidvalidity, source_uidnext, source_messages, source_highestmodseq,
+	target_uidvalidity, target_uidnext, target_messages, target_highestmodseq
+	FROM pairs ORDER BY id`
+
+// Pairs gives every folder pair that the state knows, in the order in which they were first seen.
+func (f *File) Pairs(ctx context.Context) ([]Pair, error) {
+	pairs, err := queryPairs(ctx, f.reader)
+	return pairs, f.fail("read folder pairs", err)
+}
+
+func queryPairs(ctx context.Context, db *sql.DB) ([]Pair, error) {
+	return queryAll(ctx, db, selectPairs, func(rows *sql.Rows) (Pair, error) {
+		var (
+			p                    Pair
+			sourceMod, targetMod int64
+		)
+		s, t := &p.SourceMark, &p.TargetMark
+		err := rows.Scan(&p.ID, &p.Source, &p.Target, &p.SourceName, &p.TargetName, &p.SourceMailboxID, &p.TargetMailboxID,
+			&s.UIDValidity, &s.UIDNext, &s.Messages, &sourceMod,
+			&t.UIDValidity, &t.UIDNext, &t.Messages, &targetMod)
+		s.HighestModSeq, t.HighestModSeq = uint64(sourceMod), uint64(targetMod)
+		return p, err
+	})
+}
+
+// PutPair stores a folder pair under its raw source name and sets p.ID. Of a pair that is already there the
+// other names and the mailbox ids are brought up to date; its marks stay (CommitMarks).
+func (f *File) PutPair(ctx context.Context, p *Pair) error {
+	if p.Source == "" || p.Target == "" {
+		return errors.New("state: a folder pair needs both raw names")
+	}
+	var id int64
+	err := f.write(ctx, "store folder pair", func(t *tx) error {
+		return t.queryRow(`INSERT INTO pairs (source, target, source_name, target_name, source_mailboxid, target_mailboxid)
+			VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (source) DO UPDATE SET target = excluded.target, source_name = excluded.source_name,
+				target_name = excluded.target_name, source_mailboxid = excluded.source_mailboxid,
+				target_mailboxid = excluded.target_mailboxid
+			RETURNING id`,
+			[]any{p.Source, p.Target, p.SourceName, p.TargetName, p.SourceMailboxID, p.TargetMailboxID}, &id)
+	})
+	if err == nil {
+		p.ID = id
+	}
+	return err
+}
+
+// CommitMarks replaces both marks of a pair. The caller has settled everything below them.
+func (f *File) CommitMarks(ctx context.Context, pair int64, source, target Mark) error {
+	return f.write(ctx, "commit marks", func(t *tx) error {
+		n, err := t.exec(`UPDATE pairs SET source_uidvalidity = ?, source_uidnext = ?, source_messages = ?, source_highestmodseq = ?,
+			target_uidvalidity = ?, target_uidnext = ?, target_messages = ?, target_highestmodseq = ? WHERE id = ?`,
+			source.UIDValidity, source.UIDNext, source.Messages, int64(source.HighestModSeq),
+			target.UIDValidity, target.UIDNext, target.Messages, int64(target.HighestModSeq), pair)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("no folder pair %d", pair)
+		}
+		return err
+	})
+}

@@ -1,0 +1,240 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options are how an account's state is opened.
+type Options struct {
+	Dir     string // made (0700) where it is not there
+	Account string // id; decides the file's name, see FileName
+	// Source and Target are both endpoints as "user@host:port", normalised, never with a password. They are
+	// attributes that may change.
+	Source, Target string
+	ReadOnly       bool // a dry run: nothing is created or written; a missing file reads as empty
+	AllowNetworkFS bool // the admin has proven that locks and shared memory work there
+}
+
+// readers is how many connections read at the same time.
+const readers = 2
+
+// Open opens the account's state and takes its lock, which ends with Close or with the process. A missing file is
+// made, an older one brought up to date. Errors: *BusyError, *NewerError, *OlderError (only with ReadOnly),
+// *DamagedError, *OtherAccountError, *UnwritableError, *NetworkFSError, or the context's.
+//
+// With ReadOnly the lock is a shared one: while it is held, a pass over the account gets a BusyError.
+func Open(ctx context.Context, o Options) (*File, error) {
+	return open(ctx, o, schema(), networkType)
+}
+
+func open(ctx context.Context, o Options, steps []step, network func(string) (string, error)) (*File, error) {
+	if o.Account == "" || o.Dir == "" {
+		return nil, errors.New("state: an account id and a folder are needed")
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	f := &File{path: filepath.Join(dir, FileName(o.Account))}
+	if !o.AllowNetworkFS {
+		kind, err := network(dir)
+		if err != nil {
+			return nil, f.fail("look at the file system", err)
+		}
+		if kind != "" {
+			return nil, &NetworkFSError{Path: dir, Type: kind}
+		}
+	}
+	if o.ReadOnly {
+		err = f.openReadOnly(ctx, o, steps)
+	} else {
+		err = f.openReadWrite(ctx, o, steps)
+	}
+	if err == nil {
+		err = f.readFresh(ctx)
+	}
+	if err != nil {
+		// What went wrong first is what is told; Close only gives back what was taken.
+		err = f.fail("open", err)
+		f.abandon()
+		return nil, err
+	}
+	return f, nil
+}
+
+// abandon gives back whatever an unsuccessful open has taken.
+func (f *File) abandon() {
+	if f.reader != nil {
+		_ = f.reader.Close()
+	}
+	if f.writer != nil {
+		_ = f.writer.close()
+	}
+	if f.lock != nil {
+		_ = f.lock.release()
+	}
+}
+
+func (f *File) openReadWrite(ctx context.Context, o Options, steps []step) (err error) {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return err
+	}
+	if f.lock, err = takeLock(ctx, f.path); err != nil {
+		return err
+	}
+	found, err := present(f.path)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if err := create(ctx, f.path, o.Account, steps); err != nil {
+			return err
+		}
+	}
+	db, err := openDB(f.path, readWrite, 1)
+	if err != nil {
+		return err
+	}
+	conn, err := checked(ctx, db, f.path, o, steps)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	f.writer = newWriter(db, conn)
+	f.reader, err = openDB(f.path, readOnly, readers)
+	return err
+}
+
+// checked gives a connection to a file that is sound, ours, up to date and this account's.
+func checked(ctx context.Context, db *sql.DB, path string, o Options, steps []step) (_ *sql.Conn, err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = conn.Close()
+		}
+	}()
+	v, err := version(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if v > len(steps) {
+		return nil, &NewerError{Path: path, Found: v, Known: len(steps)}
+	}
+	if err := quickCheck(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := checkAccount(ctx, conn, path, o.Account); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, conn, v, steps); err != nil {
+		return nil, err
+	}
+	for key, value := range map[string]string{"source": o.Source, "target": o.Target} {
+		if err := setMeta(ctx, conn, key, value); err != nil {
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+func checkAccount(ctx context.Context, db execer, path, account string) error {
+	found, err := meta(ctx, db, "account")
+	if err == nil && found != account {
+		err = &OtherAccountError{Path: path, Found: found, Want: account}
+	}
+	return err
+}
+
+// present tells whether there is a state file. An empty one is damage: create never leaves one behind.
+func present(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, &DamagedError{Path: path, Err: errors.New("it is no regular file")}
+	case info.Size() == 0:
+		return false, &DamagedError{Path: path, Err: errors.New("the file is empty")}
+	}
+	return true, nil
+}
+
+// create makes a state file under another name and gives it its own when it is whole and on disk, so that a
+// process killed in between leaves nothing that looks like one.
+func create(ctx context.Context, path, account string, steps []step) error {
+	// A log left beside a file that was moved away would be taken for the new file's own.
+	draft := path + ".new"
+	for _, old := range []string{path + "-wal", path + "-shm", draft, draft + "-wal", draft + "-shm", draft + "-journal"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	file, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite would ask the umask
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := fill(ctx, draft, account, steps); err != nil {
+		return errors.Join(err, os.Remove(draft))
+	}
+	if err := os.Rename(draft, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// fill makes the empty file at path a state file.
+func fill(ctx context.Context, path, account string, steps []step) (err error) {
+	db, err := openDB(path, readWrite, 1)
+	if err != nil {
+		return err
+	}
+	// The last connection to close folds the log into the file and removes it.
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+		return err
+	}
+	if err := migrate(ctx, conn, 0, steps); err != nil {
+		return err
+	}
+	if err := setMeta(ctx, conn, "account", account); err != nil {
+		return err
+	}
+	return setMeta(ctx, conn, "created", time.Now().UTC().Format(time.RFC3339))
+}
+
+// syncDir puts a folder's entries on disk: a rename is not, before.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readFresh reads whether a pass ever came to its end.
+func (f *File) readFresh(ctx context.Context) error {
+	var ended bool
+	err := f.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM passes WHERE result IN (?, ?))`,
+		ResultDone, ResultExceptions).Scan(&ended)
+	f.fresh.Store(!ended)
+	return err
+}

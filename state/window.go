@@ -1,0 +1,211 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// WindowState is how far an intent has come.
+type WindowState uint8
+
+const (
+	WindowOpen    WindowState = iota // appends may happen, have happened, or may still happen
+	WindowWatched                    // recovered once; a dead connection's append may still land
+)
+
+// String gives the word that the view `intents` uses.
+func (s WindowState) String() string {
+	switch s {
+	case WindowOpen:
+		return "open"
+	case WindowWatched:
+		return "watched"
+	}
+	return "unknown"
+}
+
+// Window is the intent for one batch of APPENDs (docs/state.md).
+type Window struct {
+	ID          int64
+	Pair        int64
+	Pass        int64
+	UIDValidity uint32 // of the target folder
+	Floor       uint32 // target UIDNEXT before the first APPEND
+	State       WindowState
+	Created     time.Time
+	Rows        []Row // what was meant to be stored; TargetUID 0 until recorded
+}
+
+// maxWindow bounds the messages of one window, so that reading one never takes much memory.
+const maxWindow = 100_000
+
+// Intend stores what the window is about to append. When it returns nil, that is on disk and w.ID is set; where
+// w.Created was zero it is set to now.
+func (f *File) Intend(ctx context.Context, w *Window) error {
+	return f.Advance(ctx, 0, nil, false, w)
+}
+
+// Record stores what became of messages of a window: rows are inserted or replaced by source UID. With done, the
+// window is removed in the same transaction: all its messages are settled.
+func (f *File) Record(ctx context.Context, windowID int64, rows []Row, done bool) error {
+	return f.Advance(ctx, windowID, rows, done, nil)
+}
+
+// Advance records one window and intends the next in one transaction, for one fsync. A windowID of 0 records
+// nothing, a nil next intends nothing.
+func (f *File) Advance(ctx context.Context, windowID int64, rows []Row, done bool, next *Window) error {
+	var (
+		messages []byte
+		id       int64
+	)
+	if next != nil {
+		if n := len(next.Rows); n == 0 || n > maxWindow {
+			return f.fail("store intent", fmt.Errorf("a window holds 1 to %d messages, not %d", maxWindow, n))
+		}
+		messages = packRows(next.Rows)
+		if next.Created.IsZero() {
+			next.Created = time.Now()
+		}
+	}
+	if windowID == 0 && next == nil {
+		return f.fail("store intent", errors.New("no window"))
+	}
+	err := f.write(ctx, "store intent", func(t *tx) (err error) {
+		if windowID != 0 {
+			if err := t.record(windowID, rows, done); err != nil {
+				return err
+			}
+		}
+		if next != nil {
+			id, err = t.insert(`INSERT INTO windows (pair, pass, uidvalidity, floor, state, created, messages, source_uids, packed)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, next.Pair, next.Pass, next.UIDValidity, next.Floor, int64(next.State),
+				next.Created.UnixMilli(), len(next.Rows), uidRanges(next.Rows), messages)
+		}
+		return err
+	})
+	if err == nil && next != nil {
+		next.ID = id
+	}
+	return err
+}
+
+func (t *tx) record(id int64, rows []Row, done bool) error {
+	var pair int64
+	err := t.queryRow(`SELECT pair FROM windows WHERE id = ?`, []any{id}, &pair)
+	if errors.Is(err, sql.ErrNoRows) {
+		return noWindow(id)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.putRows(pair, id, rows); err != nil {
+		return err
+	}
+	if !done {
+		return nil
+	}
+	_, err = t.exec(`DELETE FROM windows WHERE id = ?`, id)
+	return err
+}
+
+func noWindow(id int64) error { return fmt.Errorf("no open window %d", id) }
+
+// SetWindow notes how far an intent has come.
+func (f *File) SetWindow(ctx context.Context, id int64, s WindowState) error {
+	return f.write(ctx, "store window state", func(t *tx) error {
+		n, err := t.exec(`UPDATE windows SET state = ? WHERE id = ?`, int64(s), id)
+		if err == nil && n == 0 {
+			err = noWindow(id)
+		}
+		return err
+	})
+}
+
+// CloseWindow removes an intent: every UID from its floor on is accounted for. Closing it twice is no error.
+func (f *File) CloseWindow(ctx context.Context, id int64) error {
+	return f.write(ctx, "close window", func(t *tx) error {
+		_, err := t.exec(`DELETE FROM windows WHERE id = ?`, id)
+		return err
+	})
+}
+
+// Windows gives every window that is not closed, oldest first. Of messages that this window recorded already,
+// TargetUID and Status are the ledger's; of the others TargetUID is 0: maybe stored.
+func (f *File) Windows(ctx context.Context) ([]Window, error) {
+	windows, err := queryAll(ctx, f.reader, `SELECT id, pair, pass, uidvalidity, floor, state, created, packed FROM windows ORDER BY id`,
+		func(rows *sql.Rows) (Window, error) {
+			var (
+				w       Window
+				created int64
+				packed  sql.RawBytes
+			)
+			if err := rows.Scan(&w.ID, &w.Pair, &w.Pass, &w.UIDValidity, &w.Floor, &w.State, &created, &packed); err != nil {
+				return w, err
+			}
+			w.Created = time.UnixMilli(created)
+			var err error
+			w.Rows, err = unpackRows(packed)
+			return w, err
+		})
+	if err != nil {
+		return nil, f.fail("read windows", err)
+	}
+	for i := range windows {
+		if err := f.fillRecorded(ctx, &windows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return windows, nil
+}
+
+// fillRecorded adds what the ledger knows. A row that an earlier window recorded (a message copied again) says
+// nothing of this one.
+func (f *File) fillRecorded(ctx context.Context, w *Window) error {
+	uids := make([]uint32, 0, len(w.Rows))
+	for _, r := range w.Rows {
+		uids = append(uids, r.SourceUID)
+	}
+	recorded := make(map[uint32]Row)
+	err := f.eachBySource(ctx, w.Pair, uids, func(r ledgerRow) {
+		if r.window == w.ID {
+			recorded[r.SourceUID] = r.Row
+		}
+	})
+	for i := range w.Rows {
+		if r, ok := recorded[w.Rows[i].SourceUID]; ok {
+			w.Rows[i].TargetUID, w.Rows[i].Status = r.TargetUID, r.Status
+		}
+	}
+	return err
+}
+
+// rekeyWindows gives the messages of a pair's open windows their new source UIDs, 0 where there is none.
+func (t *tx) rekeyWindows(pair int64, moved map[uint32]uint32) error {
+	for next := int64(0); ; {
+		var (
+			id     int64
+			packed []byte
+		)
+		err := t.queryRow(`SELECT id, packed FROM windows WHERE pair = ? AND id > ? ORDER BY id LIMIT 1`, []any{pair, next}, &id, &packed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := unpackRows(packed)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			rows[i].SourceUID = moved[rows[i].SourceUID]
+		}
+		if _, err := t.exec(`UPDATE windows SET source_uids = ?, packed = ? WHERE id = ?`, uidRanges(rows), packRows(rows), id); err != nil {
+			return err
+		}
+		next = id
+	}
+}
