@@ -1,0 +1,468 @@
+package imapx
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx/wire"
+)
+
+const (
+	defaultTimeout     = 2 * time.Minute
+	defaultDialTimeout = 30 * time.Second
+	writeBuffer        = 64 << 10
+)
+
+// conn is one connection: a reader goroutine that hands answers to the commands in flight, in the order they
+// were sent, and a writer that whoever holds writing may use. It knows no policy.
+type conn struct {
+	side   string
+	server string
+	opts   Options
+	log    *slog.Logger
+	trace  *tracer
+	raw    *rollingConn
+	nc     io.ReadWriteCloser // raw or TLS over it
+	in     *wire.Reader
+	out    *bufio.Writer // under writing
+	sel    selection
+	secure bool
+
+	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
+
+	writing chan struct{} // semaphore of one, first come first served
+	life    context.Context
+	end     context.CancelFunc
+	stopped chan struct{} // the reader is gone and every command in flight has ended
+	group   sync.WaitGroup
+
+	sinks     []*bodySink // of the frame that is being read; the reader's own
+	discarded uint64      // bytes of bodies that nobody wanted, since the last one somebody did
+
+	mu      sync.Mutex
+	queue   []*command // in flight, oldest first; only the reader removes
+	caps    imap.CapSet
+	tags    uint64
+	failed  *Error
+	lastBye *wire.Response // BYE, or an ALERT; only words and code
+	lastUse time.Time
+	closing bool
+}
+
+// start runs the reader. From here on only commands talk.
+func (c *conn) start() {
+	c.group.Add(1)
+	go func() {
+		defer c.group.Done()
+		defer close(c.stopped)
+		c.readAll()
+	}()
+}
+
+// call sends a command and waits for its OK. Anything else is an *Error.
+func (c *conn) call(ctx context.Context, w *wire.Command, h *command) error {
+	if err := c.send(ctx, w, h); err != nil {
+		return err
+	}
+	return c.wait(ctx, h)
+}
+
+// command makes the next command; the caller adds arguments and sends it.
+func (c *conn) command(name string) *wire.Command {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tags++
+	return wire.NewCommand("m"+strconv.FormatUint(c.tags, 36), name)
+}
+
+// send writes a command without flushing, so that pipelined commands share packets.
+func (c *conn) send(ctx context.Context, w *wire.Command, h *command) error {
+	parts, err := w.Parts()
+	if err != nil {
+		return c.error(h, &Error{Text: err.Error(), Kind: h.kind, Scope: h.scope})
+	}
+	if err := c.lockWriting(ctx); err != nil {
+		return err
+	}
+	defer c.unlockWriting()
+	stop := context.AfterFunc(ctx, func() { c.fail(c.cancelled(ctx)) })
+	defer stop()
+	if err := c.begin(w, h); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if _, err := c.out.Write(p.Bytes); err != nil {
+			return c.lostWriting(err)
+		}
+		if !p.Wait {
+			continue
+		}
+		if ok, err := c.invited(h); !ok {
+			return err
+		}
+	}
+	c.sent(h)
+	return nil
+}
+
+// invited flushes an announced literal and waits until the server asks for it. Not ok without an error means
+// that the command was answered instead: nothing more of it may be sent.
+func (c *conn) invited(h *command) (ok bool, err error) {
+	h.waiting.Store(true)
+	if err := c.out.Flush(); err != nil {
+		return false, c.lostWriting(err)
+	}
+	select {
+	case <-h.more:
+		return true, nil
+	case <-h.done:
+		return false, nil
+	}
+}
+
+// begin puts a command in flight. The caller holds writing and writes it next.
+func (c *conn) begin(w *wire.Command, h *command) error {
+	h.prepare()
+	h.tag = w.Tag
+	c.mu.Lock()
+	if c.failed != nil {
+		c.mu.Unlock()
+		return c.failed
+	}
+	c.queue = append(c.queue, h)
+	c.lastUse = time.Now()
+	c.mu.Unlock()
+	c.raw.expect(1)
+	c.trace.line("C", w.Trace())
+	return nil
+}
+
+func (c *conn) sent(h *command) {
+	if c.opts.Hook != nil {
+		c.opts.Hook("sent " + h.op)
+	}
+}
+
+// wait flushes and waits for the tagged answer.
+func (c *conn) wait(ctx context.Context, h *command) error {
+	if err := c.await(ctx, h); err != nil {
+		return err
+	}
+	return c.refusal(h)
+}
+
+// await is wait where NO and BAD are no errors yet.
+func (c *conn) await(ctx context.Context, h *command) error {
+	if !h.ended() {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { c.fail(c.cancelled(ctx)) })
+	defer stop()
+	<-h.done // closed by the answer, or by the reader's end
+	if h.lost != nil {
+		return h.lost
+	}
+	return nil
+}
+
+func (c *conn) flush(ctx context.Context) error {
+	if err := c.lockWriting(ctx); err != nil {
+		return err
+	}
+	defer c.unlockWriting()
+	if c.out.Buffered() == 0 {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { c.fail(c.cancelled(ctx)) })
+	defer stop()
+	if err := c.out.Flush(); err != nil {
+		return c.lostWriting(err)
+	}
+	return nil
+}
+
+// lockWriting waits for the writer. Where the context ends first, commands that the caller has in flight may
+// never have been flushed, so the connection ends with it.
+func (c *conn) lockWriting(ctx context.Context) error {
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return c.fail(c.cancelled(ctx))
+	case <-c.life.Done():
+		return c.failure()
+	}
+}
+
+func (c *conn) unlockWriting() { <-c.writing }
+
+// lostWriting ends the connection after a failed write. The server's last words often explain it, so the
+// reader gets a moment to find them.
+func (c *conn) lostWriting(err error) error {
+	select {
+	case <-c.stopped:
+	case <-time.After(200 * time.Millisecond):
+	}
+	return c.fail(c.lost(err))
+}
+
+// fail ends the connection; the first reason stays. It gives that reason.
+func (c *conn) fail(e *Error) *Error {
+	c.mu.Lock()
+	if c.failed == nil {
+		c.failed = e
+	}
+	e = c.failed
+	c.mu.Unlock()
+	c.end()
+	_ = c.raw.Conn.Close() // below TLS: closing must never wait for a write
+	return e
+}
+
+func (c *conn) failure() *Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// readAll reads until the connection ends, then ends every command in flight.
+func (c *conn) readAll() {
+	for {
+		f, err := c.in.Next()
+		if err != nil {
+			c.dropSinks()
+			c.fail(c.lost(err))
+			break
+		}
+		c.trace.received(f.Text)
+		r, err := wire.Parse(f)
+		if err == nil {
+			err = c.dispatch(&r)
+		}
+		if err != nil {
+			c.malformed(f, err)
+		}
+		c.dropSinks()
+	}
+	c.mu.Lock()
+	left := c.queue
+	c.queue = nil
+	e := c.failed
+	c.mu.Unlock()
+	for _, h := range left {
+		h.lost = e
+		close(h.done)
+	}
+}
+
+func (c *conn) inFlight() []*command {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue[:len(c.queue):len(c.queue)]
+}
+
+// malformed reports a frame that did not parse. It is dropped; the oldest command learns of it, for its answer
+// may be incomplete.
+func (c *conn) malformed(f *wire.Frame, err error) {
+	c.log.Warn("malformed answer", "side", c.side, "server", c.server, "err", err,
+		"line", c.trace.clean(string(f.Text[:min(len(f.Text), 200)])))
+	for _, h := range c.inFlight() {
+		if h.malformed != nil {
+			h.malformed(err)
+			return
+		}
+	}
+}
+
+func (c *conn) dispatch(r *wire.Response) error {
+	switch {
+	case r.Tag == "+":
+		// Only the newest command can be waiting, for it holds the writer.
+		if q := c.inFlight(); len(q) > 0 && q[len(q)-1].waiting.CompareAndSwap(true, false) {
+			q[len(q)-1].more <- struct{}{}
+		}
+		return nil
+	case r.Tag != "*":
+		c.tagged(r)
+		return nil
+	case r.Name == "CAPABILITY":
+		c.setCaps(string(r.P.Rest()))
+		return nil
+	case r.Status():
+		c.untaggedStatus(r)
+	}
+	for i, h := range c.inFlight() {
+		if h.data == nil {
+			continue
+		}
+		if taken, err := h.data(r, i == 0); taken || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *conn) untaggedStatus(r *wire.Response) {
+	switch {
+	case r.Code == "CAPABILITY":
+		c.setCaps(string(r.Args))
+	case r.Name == "BYE" || r.Code == "ALERT":
+		c.mu.Lock()
+		c.lastBye = &wire.Response{Name: r.Name, Code: r.Code, Text: r.Text}
+		c.mu.Unlock()
+	}
+}
+
+// tagged ends the command that was answered.
+func (c *conn) tagged(r *wire.Response) {
+	c.mu.Lock()
+	var h *command
+	for i, q := range c.queue {
+		if q.tag == r.Tag {
+			h = q
+			c.queue = append(append(make([]*command, 0, len(c.queue)), c.queue[:i]...), c.queue[i+1:]...)
+			break
+		}
+	}
+	c.mu.Unlock()
+	if h == nil {
+		return // Dovecot answers the empty line of rule 7's probe with a tag that is not ours
+	}
+	if r.Code == "CAPABILITY" {
+		c.setCaps(string(r.Args))
+	}
+	h.status = status{name: r.Name, code: imap.ResponseCode(r.Code), args: string(r.Args), text: r.Text}
+	c.raw.expect(-1)
+	if h.finish != nil {
+		h.finish(h)
+	}
+	close(h.done)
+	if c.opts.Hook != nil {
+		c.opts.Hook("answered " + h.op)
+	}
+}
+
+func (c *conn) setCaps(words string) {
+	caps := make(imap.CapSet)
+	for _, w := range bytes.Fields([]byte(words)) {
+		caps[capName(string(w))] = struct{}{}
+	}
+	c.mu.Lock()
+	c.caps = caps
+	c.mu.Unlock()
+}
+
+// Caps are what the server said last that it can do.
+func (c *conn) Caps() imap.CapSet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.caps.Copy()
+}
+
+func (c *conn) has(k imap.Cap) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.caps.Has(k)
+}
+
+// Address is the server as host:port, for messages.
+func (c *conn) Address() string { return c.server }
+
+// lost words the end of a connection that nobody asked for.
+func (c *conn) lost(err error) *Error {
+	e := &Error{Op: "connection", Kind: KindLost, Scope: ScopeAccount, Retry: RetryReconnect, Err: err}
+	op := "an answer"
+	if q := c.inFlight(); len(q) > 0 {
+		op, e.Folder = "the answer to "+q[0].op, display(q[0].folder)
+	}
+	var ne net.Error
+	switch {
+	case errors.Is(err, wire.ErrProtocol):
+		e.Kind, e.Retry, e.Text = KindProtocol, RetryNever, err.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
+		e.Text = fmt.Sprintf("nothing came for %v while waiting for %s", c.opts.Timeout, op)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		e.Text = "the server closed the connection while we waited for " + op
+	default:
+		e.Text = "the connection broke while waiting for " + op + ": " + err.Error()
+	}
+	c.lastWords(e)
+	return c.error(nil, e)
+}
+
+// lastWords adds what the server said last. A BYE with a reason decides better than the broken socket.
+func (c *conn) lastWords(e *Error) {
+	c.mu.Lock()
+	bye := c.lastBye
+	c.mu.Unlock()
+	if bye == nil || e.Kind == KindProtocol {
+		return
+	}
+	if bye.Name == "BYE" {
+		if bye.Code != "" {
+			e.Code = imap.ResponseCode(bye.Code)
+		}
+		v := judge(e.Code, bye.Text, e.Kind, e.Scope)
+		if v.retry == RetryLater {
+			e.Kind, e.Retry, e.Delay = v.kind, v.retry, suggestedDelay(bye.Text)
+		}
+	}
+	e.Text += "; the server's last words: " + bye.Text
+}
+
+func (c *conn) cancelled(ctx context.Context) *Error {
+	return c.error(nil, &Error{Op: "connection", Kind: KindLost, Scope: ScopeAccount, Retry: RetryReconnect,
+		Text: "given up: " + context.Cause(ctx).Error(), Err: context.Cause(ctx)})
+}
+
+// refusal is the error for a tagged NO or BAD, nil for OK.
+func (c *conn) refusal(h *command) error {
+	if h.status.name == "OK" {
+		return nil
+	}
+	return c.refused(h, h.status)
+}
+
+func (c *conn) refused(h *command, s status) *Error {
+	v := judge(s.code, s.text, h.kind, h.scope)
+	e := &Error{Code: s.code, Text: s.text, Kind: v.kind, Scope: v.scope, Retry: v.retry,
+		Err: &imap.Error{Type: imap.StatusResponseType(s.name), Code: s.code, Text: c.trace.clean(s.text)}}
+	if e.Text == "" {
+		e.Text = "the server answered " + s.name
+	}
+	if e.Retry == RetryLater {
+		e.Delay = suggestedDelay(s.text)
+	}
+	return c.error(h, e)
+}
+
+// error fills in where it happened and makes the words safe to show.
+func (c *conn) error(h *command, e *Error) *Error {
+	e.Side, e.Server = c.side, c.server
+	if h != nil {
+		e.Op, e.Folder = h.op, display(h.folder)
+	}
+	e.Text = c.trace.clean(e.Text)
+	e.Code = imap.ResponseCode(c.trace.clean(string(e.Code)))
+	return e
+}

@@ -1,0 +1,300 @@
+package imapx
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx/auth"
+	"mailmove/imapx/wire"
+)
+
+// dial connects, secures and logs in.
+func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = defaultDialTimeout
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	c, err := open(ctx, e, o)
+	if err != nil {
+		return nil, err
+	}
+	c.start()
+	if err := c.login(ctx, e); err != nil {
+		c.fail(c.error(nil, &Error{Op: "login", Text: "closed", Kind: KindLost}))
+		c.group.Wait()
+		return nil, err
+	}
+	c.keepAlive()
+	return c, nil
+}
+
+// address is what is dialled and what is shown.
+func address(e Endpoint) (dial, shown string) {
+	port := e.Port
+	if port == 0 {
+		port = 143
+		if e.TLS == TLSImplicit {
+			port = 993
+		}
+	}
+	shown = net.JoinHostPort(e.Host, strconv.Itoa(port))
+	if e.Address == "" {
+		return shown, shown
+	}
+	if host, p, err := net.SplitHostPort(e.Address); err == nil {
+		return net.JoinHostPort(host, p), shown
+	}
+	return net.JoinHostPort(strings.Trim(e.Address, "[]"), strconv.Itoa(port)), shown
+}
+
+// open does everything before the login: TCP, TLS, greeting, STARTTLS, all within DialTimeout.
+func open(ctx context.Context, e Endpoint, o Options) (*conn, error) {
+	dialled, shown := address(e)
+	life, end := context.WithCancel(context.Background())
+	c := &conn{side: e.Side, server: shown, opts: o, log: o.Logger, life: life, end: end,
+		writing: make(chan struct{}, 1), stopped: make(chan struct{}),
+		trace: newTracer(o.Trace, e.Side, e.Password)}
+	c.sel.lock = make(chan struct{}, 1)
+	until := time.Now().Add(o.DialTimeout)
+	dctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	nc, err := o.Dial(dctx, "tcp", dialled)
+	if err != nil {
+		end()
+		return nil, c.dialError(e, dialled, err)
+	}
+	c.trace.id = e.Side + " " + connectionID(nc)
+	c.raw = &rollingConn{Conn: nc, timeout: o.Timeout}
+	c.raw.fix(until)
+	stop := context.AfterFunc(dctx, func() { _ = nc.Close() })
+	err = c.secureAndGreet(dctx, e)
+	if stop(); err != nil {
+		end()
+		_ = nc.Close()
+		if ctx.Err() != nil {
+			return nil, c.cancelled(ctx)
+		}
+		return nil, err
+	}
+	c.raw.fix(time.Time{})
+	return c, nil
+}
+
+// connectionID tells connections of one trace apart: the local port, which only one has at a time.
+func connectionID(nc net.Conn) string {
+	if a, ok := nc.LocalAddr().(*net.TCPAddr); ok {
+		return strconv.Itoa(a.Port)
+	}
+	return "-"
+}
+
+func (c *conn) dialError(e Endpoint, dialled string, err error) error {
+	x := &Error{Op: "connect", Kind: KindConnect, Scope: ScopeAccount, Retry: RetryReconnect, Err: err, Text: err.Error()}
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		x.Retry = RetryNever
+		x.Text = "there is no host " + dns.Name
+		x.Hint = fmt.Sprintf("check the name; a server that is not in the DNS yet is reached with --%s-address", e.Side)
+	case errors.Is(err, context.Canceled):
+		x.Text = "given up"
+	case isTimeout(err):
+		x.Text = fmt.Sprintf("no connection to %s within %v", dialled, c.opts.DialTimeout)
+		x.Hint = "a firewall may drop packets to this port"
+	case strings.Contains(err.Error(), "refused"):
+		x.Text = "nothing listens at " + dialled + " (connection refused)"
+		x.Hint = "check host and port: 993 is implicit TLS, 143 is STARTTLS"
+	}
+	return c.error(nil, x)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}
+
+func (c *conn) secureAndGreet(ctx context.Context, e Endpoint) error {
+	c.plain()
+	if e.TLS == TLSImplicit {
+		if err := c.handshake(ctx, e); err != nil {
+			return err
+		}
+	}
+	preauth, err := c.greeting(e)
+	if err != nil {
+		return err
+	}
+	if e.TLS != TLSStartTLS {
+		return nil
+	}
+	if preauth { // RFC 9051 section 11.1: STARTTLS is impossible then, and somebody in between could have said it
+		return c.error(nil, &Error{Op: "STARTTLS", Kind: KindTLS, Text: "the server greets as logged in already, in clear text, so the connection cannot be secured",
+			Hint: fmt.Sprintf("use implicit TLS (--%s-tls implicit, port 993)", e.Side)})
+	}
+	return c.startTLS(ctx, e)
+}
+
+// plain and secured set up reader and writer over what carries the bytes now.
+func (c *conn) plain() { c.carry(c.raw) }
+
+func (c *conn) carry(nc interface {
+	Read([]byte) (int, error)
+	Write([]byte) (int, error)
+	Close() error
+}) {
+	c.nc = nc
+	c.in = wire.NewReader(nc, wire.Limits{}, c.literal)
+	c.out = bufio.NewWriterSize(nc, writeBuffer)
+}
+
+func (c *conn) handshake(ctx context.Context, e Endpoint) error {
+	name := e.TLSName
+	if name == "" {
+		name = e.Host
+	}
+	tc := tls.Client(c.raw, auth.TLSConfig(name, e.Roots))
+	if err := tc.HandshakeContext(ctx); err != nil {
+		x := &Error{Op: "TLS", Kind: KindTLS, Scope: ScopeAccount, Err: err}
+		if isTimeout(err) || ctx.Err() != nil {
+			x.Retry, x.Text = RetryReconnect, fmt.Sprintf("the TLS handshake did not end within %v", c.opts.DialTimeout)
+			x.Hint = fmt.Sprintf("the port may be one for clear text: try --%s-tls starttls (port 143)", e.Side)
+			return c.error(nil, x)
+		}
+		p := auth.Explain(err, e.Side, name, time.Now())
+		x.Text, x.Hint = p.Text, p.Hint
+		return c.error(nil, x)
+	}
+	c.secure = true
+	c.carry(tc)
+	return nil
+}
+
+// next reads one answer before the reader runs.
+func (c *conn) next() (wire.Response, error) {
+	f, err := c.in.Next()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	c.trace.received(f.Text)
+	return wire.Parse(f)
+}
+
+// greeting reads the first line. A TLS server says nothing before it is spoken to in TLS.
+func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
+	r, err := c.next()
+	x := &Error{Op: "greeting", Kind: KindConnect, Scope: ScopeAccount, Retry: RetryReconnect, Err: err}
+	hint := fmt.Sprintf("if the port is one for implicit TLS, use --%s-tls implicit", e.Side)
+	switch {
+	case err != nil && isTimeout(err):
+		x.Text = fmt.Sprintf("the server did not greet within %v", c.opts.DialTimeout)
+		if !c.secure {
+			x.Hint = hint
+		}
+		return false, c.error(nil, x)
+	case err == nil && r.Tag == "*" && r.Name == "BYE":
+		v := judge(imap.ResponseCode(r.Code), r.Text, KindConnect, ScopeAccount)
+		x.Code, x.Text, x.Kind, x.Err = imap.ResponseCode(r.Code), r.Text, v.kind, nil
+		if x.Retry = RetryLater; x.Kind == KindConnect {
+			x.Kind = KindUnavailable
+		}
+		x.Delay = suggestedDelay(r.Text)
+		return false, c.error(nil, x)
+	case err == nil && r.Tag == "*" && (r.Name == "OK" || r.Name == "PREAUTH"):
+		c.setCapsFrom(r)
+		return r.Name == "PREAUTH", nil
+	case c.secure || err != nil && !errors.Is(err, wire.ErrMalformed):
+		x.Text = "the server closed the connection before greeting"
+		if err == nil || errors.Is(err, wire.ErrMalformed) {
+			x.Text, x.Retry = "this is no IMAP server: "+r.Tag+" "+r.Name, RetryNever
+		} else if !c.secure {
+			x.Hint = hint
+		}
+		return false, c.error(nil, x)
+	}
+	x.Text, x.Retry, x.Hint = "the server's first bytes are no IMAP greeting", RetryNever, hint
+	return false, c.error(nil, x)
+}
+
+func (c *conn) setCapsFrom(r wire.Response) {
+	if r.Code == "CAPABILITY" {
+		c.setCaps(string(r.Args))
+	}
+}
+
+// early sends a command before the reader runs and reads up to its answer.
+func (c *conn) early(name string) (wire.Response, error) {
+	w := c.command(name)
+	parts, err := w.Parts()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	c.trace.line("C", w.Trace())
+	if _, err := c.raw.Write(parts[0].Bytes); err != nil {
+		return wire.Response{}, err
+	}
+	for {
+		r, err := c.next()
+		switch {
+		case errors.Is(err, wire.ErrMalformed):
+			continue
+		case err != nil:
+			return r, err
+		case r.Name == "CAPABILITY" && r.Tag == "*":
+			c.setCaps(string(r.P.Rest()))
+		case r.Name == "BYE":
+			return r, errors.New("the server said goodbye: " + r.Text)
+		case r.Tag == w.Tag:
+			return r, nil
+		}
+	}
+}
+
+// startTLS secures the connection (RFC 9051 section 6.2.1). What was read before the handshake could have been
+// put there by anyone, so there must be nothing, and capabilities are forgotten.
+func (c *conn) startTLS(ctx context.Context, e Endpoint) error {
+	x := &Error{Op: "STARTTLS", Kind: KindTLS, Scope: ScopeAccount,
+		Hint: fmt.Sprintf("use implicit TLS (--%s-tls implicit, port 993); --%s-tls none would send the password in clear text", e.Side, e.Side)}
+	if len(c.Caps()) == 0 {
+		if _, err := c.early("CAPABILITY"); err != nil {
+			x.Text, x.Err, x.Retry = err.Error(), err, RetryReconnect
+			return c.error(nil, x)
+		}
+	}
+	if !c.has(imap.CapStartTLS) {
+		x.Text = "the server does not offer STARTTLS"
+		return c.error(nil, x)
+	}
+	r, err := c.early("STARTTLS")
+	switch {
+	case err != nil:
+		x.Text, x.Err, x.Retry = err.Error(), err, RetryReconnect
+		return c.error(nil, x)
+	case r.Name != "OK":
+		x.Text, x.Code = r.Text, imap.ResponseCode(r.Code)
+		return c.error(nil, x)
+	case c.in.Buffered() > 0:
+		x.Text = "the server sent more in clear text behind its answer to STARTTLS; somebody may be between us"
+		x.Hint = ""
+		return c.error(nil, x)
+	}
+	c.setCaps("")
+	return c.handshake(ctx, e)
+}

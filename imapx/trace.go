@@ -1,0 +1,56 @@
+package imapx
+
+import (
+	"encoding/base64"
+	"io"
+	"strings"
+
+	"mailmove/imapx/auth"
+	"mailmove/imapx/wire"
+)
+
+// shownLine bounds a traced line in bytes of the protocol.
+const shownLine = 4 << 10
+
+// tracer writes one line at a time, each in one Write. What it is given holds neither secrets nor literals;
+// scrub is a second line of defence, for a server that repeats a password in its answer.
+type tracer struct {
+	w     io.Writer
+	id    string
+	scrub *strings.Replacer
+}
+
+func newTracer(w io.Writer, id string, password auth.Secret) *tracer {
+	return &tracer{w: w, id: id, scrub: scrubber(password)}
+}
+
+func (t *tracer) line(direction, text string) {
+	if t.w == nil {
+		return
+	}
+	// A trace that cannot be written must not stop mail from moving.
+	_, _ = io.WriteString(t.w, t.id+" "+direction+": "+wire.Visible(t.scrub.Replace(text), shownLine)+"\n")
+}
+
+// received traces a frame; of its literals the text has only the sizes.
+func (t *tracer) received(text []byte) {
+	if t.w != nil {
+		t.line("S", string(text[:min(len(text), 2*shownLine)]))
+	}
+}
+
+// clean makes a server's words fit for an error or a log.
+func (t *tracer) clean(text string) string { return wire.Visible(t.scrub.Replace(text), 500) }
+
+func scrubber(password auth.Secret) *strings.Replacer {
+	p := password.Reveal()
+	if p == "" {
+		return strings.NewReplacer()
+	}
+	hidden := password.String()
+	pairs := []string{p, hidden, base64.StdEncoding.EncodeToString([]byte(p)), hidden}
+	if q := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p); q != p {
+		pairs = append(pairs, q, hidden)
+	}
+	return strings.NewReplacer(pairs...)
+}

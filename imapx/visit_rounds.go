@@ -1,0 +1,182 @@
+package imapx
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// rounds asks for what the first flight could not know of, and again for what did not come: OK to a FETCH does
+// not prove that every message was sent (RFC 9051 section 6.4.5, RFC 9738). What exists and does not come when
+// asked for singly has failed.
+func (v *visit) rounds(ctx context.Context) error {
+	if err := v.plan(ctx); err != nil {
+		return err
+	}
+	single := false
+	for v.left() > 0 {
+		before := v.left()
+		if err := v.windows(ctx, single); err != nil {
+			return err
+		}
+		for _, w := range v.works {
+			w.todo = subtract(w.todo, w.got)
+		}
+		if v.left() == 0 {
+			return nil
+		}
+		if err := v.exist(ctx); err != nil { // messages that vanished meanwhile are no loss
+			return err
+		}
+		if single {
+			return v.giveUp()
+		}
+		single = v.left() <= singleFrom || v.left() == before
+	}
+	return nil
+}
+
+// plan turns the SEARCH answers into what is still to be fetched.
+func (v *visit) plan(ctx context.Context) error {
+	for _, w := range v.works {
+		if w.since != nil {
+			if err := v.sinceOrAll(ctx, w); err != nil {
+				return err
+			}
+		}
+		if w.search == nil {
+			continue
+		}
+		if n := limitOf(w.search.cmd.status); n > 0 {
+			if err := v.searchInSteps(ctx, w, n); err != nil {
+				return err
+			}
+		}
+		if w.read.Want != 0 {
+			w.todo = subtract(intersect(w.search.found, w.set), w.got)
+		}
+	}
+	return nil
+}
+
+// sinceOrAll falls back to reading everything where a folder has no mod-sequences after all (NOMODSEQ), or the
+// answer to CHANGEDSINCE was cut.
+func (v *visit) sinceOrAll(ctx context.Context, w *work) error {
+	s := w.since.cmd.status
+	if s.name == "OK" && limitOf(s) == 0 {
+		return nil
+	}
+	if s.name != "OK" && v.result.Opened.HighestModSeq != 0 {
+		return v.c.refused(w.since.cmd, s)
+	}
+	in, err := v.lockIn(ctx)
+	if err != nil {
+		return err
+	}
+	w.search, err = v.sendSearch(ctx, in, reopened(w.set), nil)
+	v.c.unlockSelection()
+	if err == nil {
+		err = v.settle(ctx, in)
+	}
+	if err == nil {
+		err = v.c.wait(ctx, w.search.cmd)
+	}
+	if err == nil {
+		err = v.check(w.search)
+	}
+	return err
+}
+
+func (v *visit) left() (n uint64) {
+	for _, w := range v.works {
+		n += size(w.todo)
+	}
+	return n
+}
+
+// windows fetches everything that is to be done, some FETCHes in flight at a time.
+func (v *visit) windows(ctx context.Context, single bool) error {
+	in, err := v.lockIn(ctx)
+	if err != nil {
+		return err
+	}
+	locked := true
+	unlock := func() {
+		if locked {
+			v.c.unlockSelection()
+		}
+		locked = false
+	}
+	defer unlock()
+	for _, w := range v.works {
+		for rest := w.todo; len(rest) > 0; {
+			if len(v.flight) >= maxWindows {
+				if err := v.settle(ctx, in); err != nil {
+					return err
+				}
+				if err := v.land(ctx, maxWindows-1); err != nil {
+					return err
+				}
+			}
+			n := v.window(w)
+			if single {
+				n = 1
+			}
+			var head imap.UIDSet
+			head, rest = cutSet(rest, n)
+			if _, err := v.sendFetch(ctx, w, in, head, 0); err != nil {
+				return err
+			}
+		}
+	}
+	unlock()
+	if err := v.settle(ctx, in); err != nil {
+		return err
+	}
+	return v.land(ctx, 0)
+}
+
+// exist drops from what is to be done the messages that are no longer there.
+func (v *visit) exist(ctx context.Context) error {
+	in, err := v.lockIn(ctx)
+	if err != nil {
+		return err
+	}
+	asked := map[*work]*search{}
+	for _, w := range v.works {
+		if len(w.todo) > 0 && err == nil {
+			asked[w], err = v.sendSearch(ctx, in, w.todo, nil)
+		}
+	}
+	v.c.unlockSelection()
+	if err == nil {
+		err = v.settle(ctx, in)
+	}
+	for w, s := range asked {
+		if err == nil {
+			err = v.c.wait(ctx, s.cmd)
+		}
+		if err == nil {
+			w.todo = intersect(w.todo, s.found)
+		}
+	}
+	return err
+}
+
+// giveUp names the messages that are there and do not come.
+func (v *visit) giveUp() error {
+	v.result.Failed = map[imap.UID]error{}
+	for _, w := range v.works {
+		for _, r := range w.todo {
+			for uid := uint64(r.Start); uid <= uint64(r.Stop); uid++ {
+				err := w.why[imap.UID(uid)]
+				if err == nil {
+					err = v.c.error(nil, &Error{Op: "UID FETCH", Folder: display(v.v.Folder), UID: imap.UID(uid),
+						Text: "the server lists the message and does not send it", Kind: KindFetch, Scope: ScopeMessage})
+				}
+				v.result.Failed[imap.UID(uid)] = err
+			}
+		}
+	}
+	return nil
+}

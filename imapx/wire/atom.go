@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// maxFlag bounds one flag in bytes; servers take far less.
+const maxFlag = 255
+
+// IsAtom reports whether s may be sent as an atom (RFC 9051 section 9, ATOM-CHAR).
+func IsAtom(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !atomByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func atomByte(c byte) bool {
+	return c > ' ' && c < 0x7f && !strings.ContainsRune(`(){%*"\]`, rune(c))
+}
+
+// CheckFlag says why a flag must not be sent, nil where it may. `\*` is no flag.
+func CheckFlag(f imap.Flag) error {
+	name := strings.TrimPrefix(string(f), `\`)
+	if len(f) > maxFlag || !IsAtom(name) {
+		return fmt.Errorf("%q is no legal flag", Visible(string(f), maxFlag))
+	}
+	return nil
+}
+
+// IsRecent reports whether f is \Recent, which no client may set (RFC 3501 section 2.3.2).
+func IsRecent(f imap.Flag) bool { return strings.EqualFold(string(f), `\Recent`) }
+
+// Flags reads a parenthesised list of flags, without \Recent. Brackets within flags (Gmail) are kept.
+func (p *Parser) Flags() ([]imap.Flag, error) {
+	var flags []imap.Flag
+	err := p.List(func() error {
+		s, err := p.String()
+		if err != nil {
+			return err
+		}
+		if f := imap.Flag(s.Bytes); f != "" && !IsRecent(f) {
+			flags = append(flags, f)
+		}
+		return nil
+	})
+	return flags, err
+}
