@@ -1,0 +1,2 @@
+// Package imaptest is what mail moving is tested with.
+package imaptest
