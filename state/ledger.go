@@ -114,7 +114,7 @@ func (f *File) eachBySource(ctx context.Context, pair int64, uids []uint32, fn f
 	for chunk := range slices.Chunk(uids, readChunk) {
 		args = append(args[:0], pair)
 		for _, uid := range chunk {
-			args = append(args, max(int64(uid), 1))
+			args = append(args, int64(uid)) // 0 finds nothing
 		}
 		rows, err := queryAll(ctx, f.reader,
 			selectRow+`WHERE l.pair = ? AND l.source_uid IN (?`+strings.Repeat(",?", len(chunk)-1)+`)`, scanRow, args...)
@@ -226,12 +226,16 @@ func (t *tx) appendRow(args []any, pair int64, window any, r *Row) ([]any, error
 	if err != nil {
 		return nil, err
 	}
-	var digest any // NULL where the body was never read: 16 bytes saved
-	if r.Digest != [16]byte{} {
-		digest = r.Digest[:]
-	}
-	return append(args, pair, int64(r.SourceUID), int64(r.TargetUID), r.Fingerprint[:], digest, r.Size, r.Date, flags,
+	return append(args, pair, int64(r.SourceUID), int64(r.TargetUID), r.Fingerprint[:], digestValue(r), r.Size, r.Date, flags,
 		int64(r.Status), window), nil
+}
+
+// digestValue is NULL where the body was never read: 16 bytes saved.
+func digestValue(r *Row) any {
+	if r.Digest == [16]byte{} {
+		return nil
+	}
+	return r.Digest[:]
 }
 
 // maxFlagCache bounds the flag sets remembered; keywords are whatever people set on their mail.

@@ -116,7 +116,7 @@ func uidRanges(rows []Row) string {
 	var b strings.Builder
 	for i := 0; i < len(rows); {
 		first, last := rows[i].SourceUID, rows[i].SourceUID
-		for i++; i < len(rows) && rows[i].SourceUID == last+1; i++ {
+		for i++; i < len(rows) && uint64(rows[i].SourceUID) == uint64(last)+1; i++ {
 			last++
 		}
 		if b.Len() > 0 {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,8 +49,8 @@ func (f *File) Intend(ctx context.Context, w *Window) error {
 	return f.Advance(ctx, 0, nil, false, w)
 }
 
-// Record stores what became of messages of a window: rows are inserted or replaced by source UID. With done, the
-// window is removed in the same transaction: all its messages are settled.
+// Record stores what became of messages of a window: rows are inserted or replaced by source UID; one without (see
+// Rekey) is parked. With done, the window is removed in the same transaction: all its messages are settled.
 func (f *File) Record(ctx context.Context, windowID int64, rows []Row, done bool) error {
 	return f.Advance(ctx, windowID, rows, done, nil)
 }
@@ -101,13 +102,43 @@ func (t *tx) record(id int64, rows []Row, done bool) error {
 	if err != nil {
 		return err
 	}
-	if err := t.putRows(pair, id, rows); err != nil {
+	keyed := rows
+	if slices.ContainsFunc(rows, lostUID) {
+		keyed = slices.DeleteFunc(slices.Clone(rows), lostUID)
+		for _, r := range rows {
+			if lostUID(r) {
+				if err := t.park(pair, id, r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := t.putRows(pair, id, keyed); err != nil {
 		return err
 	}
 	if !done {
 		return nil
 	}
 	_, err = t.exec(`DELETE FROM windows WHERE id = ?`, id)
+	return err
+}
+
+// lostUID tells a message of a window whose source UID went with a Rekey.
+func lostUID(r Row) bool { return r.SourceUID == 0 }
+
+// park stores a row without a source UID below those that are parked already, once for each target UID.
+func (t *tx) park(pair, window int64, r Row) error {
+	if r.TargetUID == 0 {
+		return nil // neither here nor there: nothing to know
+	}
+	flags, err := t.flagSet(r.Flags)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO ledger (pair, source_uid, target_uid, fingerprint, digest, size, date, flags, status, window)
+		SELECT ?1, (SELECT coalesce(min(min(source_uid), 0), 0) - 1 FROM ledger WHERE pair = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+		WHERE NOT EXISTS (SELECT 1 FROM ledger WHERE pair = ?1 AND target_uid = ?2 AND target_uid > 0)`,
+		pair, r.TargetUID, r.Fingerprint[:], digestValue(&r), r.Size, r.Date, flags, int64(SourceGone), window)
 	return err
 }
 
