@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -11,7 +12,8 @@ import (
 	"mailmove/state"
 )
 
-// Source is the old side as the engine needs it: it has no verb that could change anything.
+// Source is the old side as the engine needs it: it has no verb that could change anything. Calls may be made
+// concurrently; they are pipelined on one connection.
 type Source interface {
 	List(ctx context.Context) (imapx.Listing, error)
 	Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandler) (imapx.VisitResult, error)
@@ -35,16 +37,63 @@ type Options struct {
 	ConnectSource func(context.Context) (Source, error)
 	ConnectTarget func(context.Context) (Target, error)
 	State         *state.File
-	SpoolDir      string // for bodies over 1 MiB, beside the state
-	Memory        int64  // bytes for bodies in memory; 0: 64 MiB
-	Connections   int    // for each side; 0: 2
-	DryRun        bool
-	RetryFor      time.Duration   // how long lost connections are made again; 0: 5 minutes
+	SpoolDir      string          // for bodies over 1 MiB, beside the state
+	Memory        int64           // bytes for the whole pass, half of it for bodies; 0: 64 MiB, at least 16 MiB
+	Connections   int             // for each side, 1 to 32; 0: 2
+	DryRun        bool            // nothing is written to the target or the state
+	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
+	Settle        time.Duration   // how long a dead connection's appends are waited for before anything is sent again; 0: 2 s
+	LateWindow    time.Duration   // how long after that they are still looked for before the pass ends; 0: 6 s
 	Events        func(Event)     // never called concurrently; may be nil
 	Stop          <-chan struct{} // closed: intake ends, what is in flight is settled; may be nil
 }
 
-// Run does one pass. The report counts what was done also where the error is not nil.
+// ErrSameMailbox: both endpoints lead to one mailbox. Nothing was written.
+var ErrSameMailbox = errors.New("source and target are the same mailbox: every folder has the same UIDVALIDITY and UIDNEXT on both sides")
+
+// ErrInterrupted: the pass ended by Options.Stop; what was in flight is settled, the next pass goes on.
+var ErrInterrupted = errors.New("interrupted")
+
+const (
+	defaultMemory   = 64 << 20
+	smallestMemory  = 16 << 20
+	mostConnections = 32
+)
+
+func (o *Options) complete() error {
+	defaults := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	defaults(&o.RetryFor, 5*time.Minute)
+	defaults(&o.Settle, 2*time.Second)
+	defaults(&o.LateWindow, 6*time.Second)
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Connections == 0 {
+		o.Connections = 2
+	}
+	if o.Memory < smallestMemory {
+		return fmt.Errorf("memory of %d bytes is too small: at least %d", o.Memory, smallestMemory)
+	}
+	if o.Connections < 1 || o.Connections > mostConnections {
+		return fmt.Errorf("%d connections: 1 to %d", o.Connections, mostConnections)
+	}
+	return nil
+}
+
+// Run does one pass. The report counts what was done also where the error is not nil: an *imapx.Error, a state
+// error, ErrSameMailbox, ErrInterrupted, or the context's.
 func Run(ctx context.Context, o Options) (Report, error) {
-	return Report{}, errors.New("no engine in this tree")
+	if err := o.complete(); err != nil {
+		return Report{}, err
+	}
+	p, err := newPass(ctx, o)
+	if err != nil {
+		return Report{}, err
+	}
+	err = p.attempts(ctx)
+	return p.end(ctx, err)
 }

@@ -1,0 +1,227 @@
+package sync
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+func sortedUIDs(u []uint32) []uint32 {
+	slices.Sort(u)
+	return u
+}
+
+// adopt compares a source folder with mail that is on the target already, when there is no ledger: a first pass
+// onto a used mailbox, a lost state file, a takeover from another tool. What is the same goes into the ledger and
+// gets the flags that it lacks, the rest is copied.
+func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return outcome{}, err
+	}
+	var src, dst []known
+	var res imapx.VisitResult
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		visit, cancel := both(gctx, l.intake)
+		defer cancel()
+		src, res, err = survey(visit, l.src, j.source.Raw, j.sourceValidity(), from(1))
+		return err
+	})
+	g.Go(func() (err error) {
+		dst, _, err = survey(gctx, l.dst, j.raw, opened.UIDValidity, from(1))
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return outcome{}, err
+	}
+	src, dst, err = l.withoutLedger(ctx, j, src, dst)
+	if err != nil {
+		return outcome{}, err
+	}
+	couples, err := l.match(ctx, j, src, dst, res.Opened.UIDValidity, opened.UIDValidity)
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
+		return outcome{}, err
+	}
+	return l.copyRest(ctx, j, src, couples, res.Opened.Mark)
+}
+
+// withoutLedger leaves out what the ledger knows on either side.
+func (l *lane) withoutLedger(ctx context.Context, j *job, src, dst []known) ([]known, []known, error) {
+	if j.rows == 0 {
+		return src, dst, nil
+	}
+	here, there := make(map[uint32]bool), make(map[uint32]bool)
+	err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+		here[r.SourceUID], there[r.TargetUID] = true, true
+		return nil
+	})
+	src = slices.DeleteFunc(src, func(k known) bool { return here[k.uid] })
+	dst = slices.DeleteFunc(dst, func(k known) bool { return there[k.uid] })
+	return src, dst, err
+}
+
+// match pairs both sides as multisets; bodies are read of those only that leave a doubt.
+func (l *lane) match(ctx context.Context, j *job, src, dst []known, srcValidity, dstValidity uint32) ([]couple, error) {
+	sure, doubtA, doubtB := matchSure(src, dst)
+	if len(doubtA) == 0 {
+		return sure, nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		visit, cancel := both(gctx, l.intake)
+		defer cancel()
+		return digests(visit, l.src, j.source.Raw, srcValidity, src, doubtA)
+	})
+	g.Go(func() error { return digests(gctx, l.dst, j.raw, dstValidity, dst, doubtB) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return append(sure, matchDigests(src, dst, doubtA, doubtB)...), nil
+}
+
+// takeOver writes what was matched into the ledger and adds the flags that the target's copy lacks; it never
+// takes one away.
+func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples []couple) error {
+	if len(couples) == 0 {
+		return nil
+	}
+	plan := newFlagPlan()
+	rows := make([]state.Row, 0, len(couples))
+	for _, c := range couples {
+		s, t := src[c.a], dst[c.b]
+		rows = append(rows, state.Row{SourceUID: s.uid, TargetUID: t.uid, Fingerprint: s.fp, Digest: s.digest, Size: s.size, Date: s.date, Flags: s.flags})
+		if s.flags != t.flags {
+			both := append(parseFlags(t.flags), parseFlags(s.flags)...)
+			if err := l.planFlags(ctx, j, plan, s.uid, t.uid, t.flags, both); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(rows, func(x, y state.Row) int { return int(int64(x.SourceUID) - int64(y.SourceUID)) })
+	if err := l.State.PutRows(ctx, j.pair.ID, rows); err != nil {
+		return err
+	}
+	n, err := l.store(ctx, j, plan)
+	l.count(func(r *Report) { r.Matched += int64(len(couples)); r.Flags += n })
+	return err
+}
+
+// copyRest copies what no couple has.
+func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []couple, mark imapx.Mark) (outcome, error) {
+	done := make([]bool, len(src))
+	for _, c := range couples {
+		done[c.a] = true
+	}
+	var uids []uint32
+	for _, i := range where(done, false) {
+		uids = append(uids, src[i].uid)
+	}
+	if len(uids) == 0 {
+		return outcome{mark: mark}, nil
+	}
+	r, err := l.copy(ctx, j, imapx.Read{UIDs: uidSet(sortedUIDs(uids)), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+	r.mark = mark // what came or changed after the survey is the next pass's
+	return r, err
+}
+
+// rekey is for a source whose UIDs mean something else now: its messages are looked for in the ledger first and
+// inherit their rows, so that nothing that was deleted on the target comes back.
+func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
+	visit, cancel := both(ctx, l.intake)
+	defer cancel()
+	src, res, err := survey(visit, l.src, j.source.Raw, j.sourceValidity(), from(1))
+	if err != nil {
+		return outcome{}, err
+	}
+	var rows []state.Row
+	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error { rows = append(rows, r); return nil }); err != nil {
+		return outcome{}, err
+	}
+	couples, err := l.matchRows(ctx, l.src, j.source.Raw, res.Opened.UIDValidity, src, rows)
+	if err != nil {
+		return outcome{}, err
+	}
+	moved := make(map[uint32]uint32, len(couples))
+	updates := make([]seen, 0, len(couples))
+	for _, c := range couples {
+		moved[rows[c.b].SourceUID] = src[c.a].uid
+		updates = append(updates, seen{src[c.a].uid, parseFlags(src[c.a].flags)})
+	}
+	if err := l.State.Rekey(ctx, j.pair.ID, moved); err != nil {
+		return outcome{}, err
+	}
+	l.count(func(r *Report) { r.Matched += int64(len(couples)) })
+	flags, err := l.mergeFlags(ctx, j, updates)
+	if err != nil {
+		return outcome{}, err
+	}
+	r, err := l.copyRest(ctx, j, src, couples, res.Opened.Mark)
+	r.flags += flags
+	return r, err
+}
+
+// matchRows pairs messages of a server with ledger rows. The ledger has the digests of what was copied.
+func (l *lane) matchRows(ctx context.Context, s Source, folder string, uidValidity uint32, there []known, rows []state.Row) ([]couple, error) {
+	ledger := rowsKnown(rows)
+	sure, doubt, doubtRows := matchSure(there, ledger)
+	if len(doubt) == 0 {
+		return sure, nil
+	}
+	if err := digests(ctx, s, folder, uidValidity, there, doubt); err != nil {
+		return nil, err
+	}
+	return append(sure, matchDigests(there, ledger, doubt, doubtRows)...), nil
+}
+
+// retarget is for a target folder whose UIDs mean something else now: the ledger's rows are looked for in it
+// anew. A row whose message is not there is gone-on-target, not a reason to send it again.
+func (l *lane) retarget(ctx context.Context, j *job) error {
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return err
+	}
+	there, _, err := survey(ctx, l.dst, j.raw, opened.UIDValidity, from(1))
+	if err != nil {
+		return err
+	}
+	var rows []state.Row
+	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+		if r.Status == state.Stored {
+			rows = append(rows, r)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	couples, err := l.matchRows(ctx, l.dst, j.raw, opened.UIDValidity, there, rows)
+	if err != nil {
+		return err
+	}
+	moved := make(map[uint32]uint32, len(couples))
+	for _, c := range couples {
+		moved[rows[c.b].TargetUID] = there[c.a].uid
+	}
+	if err := l.State.Retarget(ctx, j.pair.ID, moved); err != nil {
+		return err
+	}
+	return l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, l.targetMark(j))
+}
+
+// targetMark is the target folder as it was opened: later passes compare its UIDVALIDITY.
+func (l *lane) targetMark(j *job) state.Mark {
+	if j.open.Opened.UIDValidity != 0 {
+		return stateMark(j.open.Opened.Mark)
+	}
+	if j.target != nil && j.target.Mark != nil {
+		return stateMark(*j.target.Mark)
+	}
+	return j.pair.TargetMark
+}

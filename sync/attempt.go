@@ -1,0 +1,282 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// attempt is a pass over one set of connections. When one of them dies, intake ends for all, what is in flight
+// elsewhere is settled, and the pass makes another attempt.
+type attempt struct {
+	*pass
+	lanes  []*lane
+	intake context.Context
+	halt   context.CancelFunc
+
+	source, target imapx.Listing
+
+	mu  sync.Mutex
+	err error // why the attempt ended early
+}
+
+// lane is a connection to each side with the folder pairs that go through them.
+type lane struct {
+	*attempt
+	src  Source
+	dst  Target
+	jobs []*job
+	load int64
+}
+
+func (p *pass) attempt(ctx context.Context) error {
+	a := &attempt{pass: p}
+	a.intake, a.halt = context.WithCancel(p.intake)
+	defer a.halt()
+	defer a.close()
+	if err := a.connect(ctx); err != nil {
+		return err
+	}
+	if err := a.list(ctx); err != nil {
+		return err
+	}
+	if !p.DryRun { // before planning: what is found again belongs to the ledger
+		if err := a.recoverWindows(ctx, a.lanes[0].dst); err != nil {
+			return err
+		}
+	}
+	jobs, err := a.plan(ctx)
+	if err != nil || p.DryRun {
+		return err
+	}
+	if err := a.work(ctx, jobs); err != nil {
+		return err
+	}
+	if p.stopped() {
+		return nil
+	}
+	return a.watchWindows(ctx)
+}
+
+// connect opens one lane; a first pass will want all of them and opens them together.
+func (a *attempt) connect(ctx context.Context) error {
+	n := 1
+	if a.State.Fresh() && !a.DryRun {
+		n = a.Connections
+	}
+	if err := a.addLanes(ctx, n); err != nil {
+		return err
+	}
+	a.pass.mu.Lock()
+	a.online = true
+	a.pass.mu.Unlock()
+	return nil
+}
+
+// addLanes dials both sides at once until there are n lanes. Only the first lane must succeed: a server that
+// takes no further connection still takes the mail.
+func (a *attempt) addLanes(ctx context.Context, n int) error {
+	type dialled struct {
+		lane     *lane
+		src, dst error
+	}
+	had := len(a.lanes)
+	if n <= had {
+		return nil
+	}
+	fresh := make([]dialled, n-had)
+	var wg sync.WaitGroup
+	for i := range fresh {
+		l := &lane{attempt: a}
+		fresh[i].lane = l
+		wg.Go(func() { l.src, fresh[i].src = a.ConnectSource(ctx) })
+		wg.Go(func() { l.dst, fresh[i].dst = a.ConnectTarget(ctx) })
+	}
+	wg.Wait()
+	var first error
+	for _, d := range fresh {
+		if err := errors.Join(d.src, d.dst); err != nil {
+			if first == nil {
+				first = cmp.Or(d.src, d.dst)
+			}
+			d.lane.close()
+			continue
+		}
+		a.lanes = append(a.lanes, d.lane)
+	}
+	if len(a.lanes) == 0 {
+		return first
+	}
+	if first != nil {
+		a.notice("going on with fewer connections: " + first.Error())
+	}
+	return nil
+}
+
+func (l *lane) close() {
+	if l.src != nil {
+		l.src.Close()
+	}
+	if l.dst != nil {
+		l.dst.Close()
+	}
+}
+
+func (a *attempt) close() {
+	var wg sync.WaitGroup
+	for _, l := range a.lanes {
+		wg.Go(l.close)
+	}
+	wg.Wait()
+}
+
+// list reads both sides and makes sure that they are two.
+func (a *attempt) list(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { a.source, err = a.lanes[0].src.List(gctx); return err })
+	g.Go(func() (err error) { a.target, err = a.lanes[0].dst.List(gctx); return err })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if sameMailbox(a.source, a.target) {
+		return ErrSameMailbox
+	}
+	return nil
+}
+
+// plan pairs the folders and gives each pair its task.
+func (a *attempt) plan(ctx context.Context) ([]*job, error) {
+	stored, err := a.State.Pairs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pairs, out := mapFolders(a.source, a.target, stored)
+	for _, o := range out {
+		a.notice("left out: " + o.folder.Name + ": " + o.why)
+	}
+	var jobs []*job
+	var all, opened, created int64
+	for _, fp := range pairs {
+		var rows int64
+		if fp.stored != nil {
+			if rows, err = a.State.CountRows(ctx, fp.stored.ID); err != nil {
+				return nil, err
+			}
+		}
+		j := planJob(fp, rows, a.target.Complete)
+		j.order = len(jobs)
+		jobs = append(jobs, &j)
+		if fp.source.Mark != nil {
+			all += int64(fp.source.Mark.Messages)
+		}
+		busy := j.task != nothing || j.retarget
+		if busy && j.task != createOnly {
+			opened++
+		}
+		if j.create {
+			created++
+		}
+		a.emit(FolderPlanned{Account: a.Account, Source: fp.source.Name, Target: fp.name, Create: j.create,
+			Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy})
+	}
+	a.count(func(r *Report) {
+		r.Folders, r.SourceMessages, r.FoldersOpened = int64(len(jobs)), all, opened
+		if a.DryRun {
+			r.FoldersCreated = created
+		}
+	})
+	return jobs, nil
+}
+
+// work spreads the pairs that need something over lanes and runs them. Errors of a folder alone become its
+// exception; any other ends intake everywhere.
+func (a *attempt) work(ctx context.Context, jobs []*job) error {
+	var busy []*job
+	heavy := 0
+	for _, j := range jobs {
+		if j.stored == nil || j.task != nothing || j.retarget {
+			if err := a.State.PutPair(ctx, &j.pair); err != nil {
+				return err
+			}
+		}
+		if j.task != nothing || j.retarget || j.subscribe {
+			busy = append(busy, j)
+			if j.task != createOnly {
+				heavy++
+			}
+		}
+	}
+	if len(busy) == 0 {
+		return nil
+	}
+	if err := a.addLanes(ctx, min(a.Connections, heavy)); err != nil {
+		return err
+	}
+	a.spread(busy)
+	var wg sync.WaitGroup
+	for _, l := range a.lanes {
+		wg.Go(func() { l.prepare(ctx) })
+		wg.Go(func() { l.run(ctx) })
+	}
+	wg.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// spread gives the fullest folders out first, each to the lane with the least to do; within a lane parents come
+// before their children again.
+func (a *attempt) spread(jobs []*job) {
+	order := slices.Clone(jobs)
+	slices.SortStableFunc(order, func(x, y *job) int { return int(y.weight() - x.weight()) })
+	for _, j := range order {
+		l := a.lanes[0]
+		for _, m := range a.lanes[1:] {
+			if m.load < l.load {
+				l = m
+			}
+		}
+		l.load += j.weight()
+		l.jobs = append(l.jobs, j)
+	}
+	for _, l := range a.lanes {
+		slices.SortStableFunc(l.jobs, func(x, y *job) int { return x.order - y.order })
+	}
+}
+
+// weight is a job's share of a lane: its messages and the round trips of any folder.
+func (j *job) weight() int64 { return j.estimate + 20 }
+
+// fail ends intake on all lanes, once, for this reason.
+func (a *attempt) fail(err error) {
+	a.mu.Lock()
+	if a.err == nil {
+		a.err = err
+	}
+	a.mu.Unlock()
+	a.halt()
+}
+
+// settle ends a job: marks are committed by then, or the reason why not is told.
+func (a *attempt) settle(ctx context.Context, j *job, err error) {
+	var ie *imapx.Error
+	switch {
+	case err == nil:
+	case a.intake.Err() != nil && errors.Is(err, context.Canceled):
+		// the reason is told by whoever ended intake
+	case errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount:
+		err = a.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonFolder, Code: string(ie.Code), Detail: ie.Error()})
+		if err != nil {
+			a.fail(err)
+		}
+	default:
+		a.fail(err)
+	}
+}

@@ -1,0 +1,146 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"golang.org/x/sync/errgroup"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// letter is one message on its way from source to target.
+type letter struct {
+	uid   uint32
+	flags []imap.Flag // the source's
+	kept  []imap.Flag // those that the target folder keeps
+	date  time.Time
+	body  *body
+}
+
+// row is the letter as the ledger will know it.
+func (m *letter) row() state.Row {
+	fp, _ := m.body.header.fingerprint()
+	return state.Row{
+		SourceUID: m.uid, Fingerprint: fp, Digest: m.body.sum, Size: m.body.size,
+		Date: unixOf(m.date), Flags: flagText(m.flags),
+	}
+}
+
+// copy visits the source folder once. Bodies go through windows to the target, flags of known messages are
+// merged after that; what the source does not give becomes an exception.
+func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, error) {
+	w := newWriter(l, j)
+	letters := make(chan *letter)
+	var updates []seen
+	var res imapx.VisitResult
+	var readErr error
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(letters)
+		visit, cancel := both(gctx, l.intake)
+		defer cancel()
+		res, readErr = l.src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads}, imapx.VisitHandler{
+			Alloc: l.alloc,
+			Message: func(_ int, m imapx.Message) error {
+				if m.Body == nil {
+					updates = append(updates, seen{uint32(m.UID), m.Flags})
+					return nil
+				}
+				select {
+				case letters <- newLetter(m):
+					return nil
+				case <-visit.Done():
+					m.Body.Release()
+					return visit.Err()
+				}
+			},
+		})
+		return nil // the writer sends what has come before anything is given up
+	})
+	g.Go(func() error { return w.run(gctx, letters) })
+	err := g.Wait()
+	for m := range letters {
+		m.body.Release()
+	}
+	out := outcome{mark: res.Opened.Mark, copied: w.stored}
+	if err != nil {
+		return out, err
+	}
+	if readErr != nil {
+		return out, readErr
+	}
+	if err := l.unreadable(ctx, j, res.Failed); err != nil {
+		return out, err
+	}
+	if out.mark.UIDNext == 0 {
+		out.mark.UIDNext = imap.UID(w.highest + 1)
+	}
+	out.flags, err = l.mergeFlags(ctx, j, updates)
+	return out, err
+}
+
+// sourceValidity is the UIDVALIDITY that the reads were planned with, 0: none yet.
+func (j *job) sourceValidity() uint32 {
+	if j.source.Mark != nil {
+		return j.source.Mark.UIDValidity
+	}
+	return j.pair.SourceMark.UIDValidity
+}
+
+// both ends with either context.
+func both(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(other, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+func (l *lane) alloc(ctx context.Context, size int64) (imapx.Body, error) {
+	return l.bodies.alloc(ctx, size)
+}
+
+// newLetter takes a message over.
+func newLetter(m imapx.Message) *letter {
+	b := m.Body.(*body)
+	b.finish()
+	return &letter{uid: uint32(m.UID), flags: m.Flags, date: m.Date, body: b}
+}
+
+// unreadable records what the source listed and did not give.
+func (l *lane) unreadable(ctx context.Context, j *job, failed map[imap.UID]error) error {
+	for uid, why := range failed {
+		if err := l.refuse(ctx, j, state.Row{SourceUID: uint32(uid)}, nil, reasonUnreadable, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse records a message that stays behind: a row, so that no pass tries it again by itself, and an exception.
+func (l *lane) refuse(ctx context.Context, j *job, row state.Row, b *body, reason string, why error) error {
+	row.Status, row.TargetUID = state.Refused, 0
+	e := state.Exception{Pair: j.pair.ID, Folder: j.source.Name, UID: row.SourceUID, Reason: reason, Detail: why.Error()}
+	var ie *imapx.Error
+	if errors.As(why, &ie) {
+		e.Code = string(ie.Code)
+	}
+	if b != nil {
+		e.MessageID, e.Subject, e.Date = b.header.text(fieldMessageID), b.header.text(fieldSubject), b.header.text(fieldDate)
+	}
+	if err := l.State.PutRows(ctx, j.pair.ID, []state.Row{row}); err != nil {
+		return err
+	}
+	return l.except(ctx, e)
+}
+
+var errEmpty = errors.New("the message has no bytes")
+
+// tooBig says both sizes.
+func tooBig(size int64, limit uint64) error {
+	return fmt.Errorf("%d bytes, and the target takes %d at most (APPENDLIMIT)", size, limit)
+}

@@ -1,0 +1,199 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// outcome is what a pair's work came to.
+type outcome struct {
+	mark   imapx.Mark // the source folder as it was opened, UIDNEXT as far as it was covered
+	copied int64
+	flags  int64
+}
+
+// from is the UIDs from n on.
+func from(n uint32) imap.UIDSet { return imap.UIDSet{imap.UIDRange{Start: imap.UID(n), Stop: 0}} }
+
+// uidSet makes a compact set of ascending UIDs.
+func uidSet(uids []uint32) imap.UIDSet {
+	var s imap.UIDSet
+	for i := 0; i < len(uids); {
+		k := i
+		for k+1 < len(uids) && uids[k+1] == uids[k]+1 {
+			k++
+		}
+		s = append(s, imap.UIDRange{Start: imap.UID(uids[i]), Stop: imap.UID(uids[k])})
+		i = k + 1
+	}
+	return s
+}
+
+// delta reads what came and what changed since the marks, in one visit.
+func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
+	then, now := j.pair.SourceMark, j.source.Mark
+	start := max(then.UIDNext, 1)
+	have, err := l.State.SourceUIDs(ctx, j.pair.ID, start)
+	if err != nil {
+		return outcome{}, err
+	}
+	var reads []imapx.Read
+	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
+	if newMail {
+		reads = append(reads, imapx.Read{UIDs: from(start), Except: uidSet(have), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+	}
+	if j.rows > 0 && (now == nil || now.HighestModSeq == 0 || now.HighestModSeq != then.HighestModSeq) {
+		known := from(1)
+		if newMail && len(have) == 0 {
+			known = imap.UIDSet{imap.UIDRange{Start: 1, Stop: imap.UID(max(start-1, 1))}}
+		}
+		reads = append(reads, imapx.Read{UIDs: known, Want: imapx.WantFlags, ChangedSince: then.HighestModSeq})
+	}
+	if len(reads) == 0 {
+		return outcome{mark: *now}, nil
+	}
+	r, err := l.copy(ctx, j, reads...)
+	if err == nil && !newMail {
+		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
+	}
+	return r, err
+}
+
+// seen is a message whose flags were read and not its body.
+type seen struct {
+	uid   uint32
+	flags []imap.Flag
+}
+
+// mergeFlags applies to the target what changed on the source since the ledger last saw it, and nothing else:
+// what the user changed on the target stays.
+func (l *lane) mergeFlags(ctx context.Context, j *job, updates []seen) (int64, error) {
+	const atOnce = 1000
+	var changed int64
+	for part := range slices.Chunk(updates, atOnce) {
+		n, err := l.mergeSome(ctx, j, part)
+		changed += n
+		if err != nil {
+			return changed, err
+		}
+	}
+	l.count(func(r *Report) { r.Flags += changed })
+	return changed, nil
+}
+
+func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, error) {
+	uids := make([]uint32, len(updates))
+	for i, u := range updates {
+		uids[i] = u.uid
+	}
+	rows, err := l.State.RowsBySource(ctx, j.pair.ID, uids)
+	if err != nil {
+		return 0, err
+	}
+	news := make(map[uint32]string)
+	plan := newFlagPlan()
+	for _, u := range updates {
+		row, ok := rows[u.uid]
+		text := flagText(u.flags)
+		if !ok || row.Flags == text {
+			continue
+		}
+		news[u.uid] = text
+		if row.Status == state.Stored && row.TargetUID != 0 {
+			if err := l.planFlags(ctx, j, plan, u.uid, row.TargetUID, row.Flags, u.flags); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if len(news) == 0 {
+		return 0, nil
+	}
+	stored, err := l.store(ctx, j, plan)
+	if err != nil {
+		return 0, err
+	}
+	return stored, l.State.SetFlags(ctx, j.pair.ID, news)
+}
+
+// planFlags plans the difference between what was there and what is there now, as far as the target folder keeps
+// it. \Deleted is a deletion: it is not merged into a mailbox that people work in.
+func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, uid, target uint32, then string, now []imap.Flag) error {
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return err
+	}
+	keep := newKeeper(opened.PermanentFlags)
+	add, remove := flagDiff(parseFlags(then), now)
+	if add, err = l.keepFlags(ctx, j, keep, uid, add); err != nil {
+		return err
+	}
+	remove, _ = keep.filter(remove)
+	plan.add(target, add, remove)
+	return nil
+}
+
+func flagDiff(then, now []imap.Flag) (add, remove []imap.Flag) {
+	for _, f := range now {
+		if !hasFlag(then, f) && !isDeleted(f) {
+			add = append(add, f)
+		}
+	}
+	for _, f := range then {
+		if !hasFlag(now, f) && !isDeleted(f) {
+			remove = append(remove, f)
+		}
+	}
+	return add, remove
+}
+
+func isDeleted(f imap.Flag) bool { return strings.EqualFold(string(f), string(imap.FlagDeleted)) }
+
+// store sends a plan to the target and says how many messages it changes.
+func (l *lane) store(ctx context.Context, j *job, plan *flagPlan) (int64, error) {
+	if len(plan.order) == 0 {
+		return 0, nil
+	}
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return 0, err
+	}
+	var changes []imapx.FlagChange
+	var n int64
+	for _, k := range plan.order {
+		changes = append(changes, *plan.changes[k])
+		n += plan.count[k]
+	}
+	return n, l.dst.Store(ctx, j.raw, opened.UIDValidity, changes)
+}
+
+// flagPlan groups messages by the same change.
+type flagPlan struct {
+	changes map[string]*imapx.FlagChange
+	count   map[string]int64
+	order   []string
+}
+
+func newFlagPlan() *flagPlan {
+	return &flagPlan{changes: make(map[string]*imapx.FlagChange), count: make(map[string]int64)}
+}
+
+func (p *flagPlan) add(target uint32, add, remove []imap.Flag) {
+	if len(add)+len(remove) == 0 {
+		return
+	}
+	k := flagText(add) + "|" + flagText(remove)
+	c := p.changes[k]
+	if c == nil {
+		c = &imapx.FlagChange{Add: add, Remove: remove}
+		p.changes[k] = c
+		p.order = append(p.order, k)
+	}
+	c.UIDs.AddNum(imap.UID(target))
+	p.count[k]++
+}

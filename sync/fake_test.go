@@ -1,0 +1,428 @@
+package sync
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+)
+
+// fakeServer is a mail server in memory behind the engine's ports, for what real servers cannot be made to do
+// on demand. The conformance suite holds it against them.
+type fakeServer struct {
+	mu       sync.Mutex
+	folders  map[string]*fakeFolder
+	validity uint32
+	noModSeq bool
+	noUIDs   bool // no UIDPLUS
+	limit    uint64
+	multi    bool // a refused batch is refused as a whole
+	refuse   func(data []byte) *imapx.Error
+	lose     func(n int) fate // what becomes of the n-th batch, from 1
+	batches  int
+	commands []string // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	held     []held   // what dead connections sent and the server has not stored yet
+}
+
+// fate of a batch whose connection dies.
+type fate struct {
+	dies   bool
+	stored int // messages of it that the server keeps
+	when   landing
+}
+
+// landing is when the server stores what a dead connection sent.
+type landing int
+
+const (
+	atOnce landing = iota
+	afterNextBatch
+	whenReleased
+	afterNextLook // once somebody listed the folder and did not find it
+)
+
+type held struct {
+	store func()
+	when  landing
+}
+
+type fakeFolder struct {
+	validity   uint32
+	next       uint32
+	modseq     uint64
+	messages   []*fakeMessage
+	permanent  []imap.Flag
+	subscribed bool
+	use        imap.MailboxAttr
+}
+
+type fakeMessage struct {
+	uid    uint32
+	flags  []imap.Flag
+	date   time.Time
+	data   []byte
+	modseq uint64
+}
+
+func newFakeServer(validity uint32) *fakeServer {
+	s := &fakeServer{folders: make(map[string]*fakeFolder), validity: validity, multi: true}
+	s.folder("INBOX")
+	return s
+}
+
+func (s *fakeServer) folder(name string) *fakeFolder {
+	f := s.folders[name]
+	if f == nil {
+		s.validity++
+		f = &fakeFolder{validity: s.validity, next: 1, modseq: 1,
+			permanent: append(slices.Clone(systemFlags), imap.FlagWildcard)}
+		s.folders[name] = f
+	}
+	return f
+}
+
+func (s *fakeServer) add(folder string, date time.Time, data string, flags ...imap.Flag) uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.folder(folder).add(date, []byte(data), flags)
+}
+
+func (f *fakeFolder) add(date time.Time, data []byte, flags []imap.Flag) uint32 {
+	f.modseq++
+	m := &fakeMessage{uid: f.next, flags: slices.Clone(flags), date: date, data: bytes.Clone(data), modseq: f.modseq}
+	f.next++
+	f.messages = append(f.messages, m)
+	return m.uid
+}
+
+func (s *fakeServer) setFlags(folder string, uid uint32, flags ...imap.Flag) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.folders[folder]
+	for _, m := range f.messages {
+		if m.uid == uid {
+			f.modseq++
+			m.flags, m.modseq = flags, f.modseq
+		}
+	}
+}
+
+func (s *fakeServer) expunge(folder string, uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.folders[folder]
+	f.modseq++
+	f.messages = slices.DeleteFunc(f.messages, func(m *fakeMessage) bool { return m.uid == uid })
+}
+
+// content is the folder as the referee sees it: a line a message, sorted.
+func (s *fakeServer) content(folder string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	if f := s.folders[folder]; f != nil {
+		for _, m := range f.messages {
+			out = append(out, fmt.Sprintf("%x %d %s", sha256.Sum256(m.data), m.date.Unix(), flagText(m.flags)))
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// count of a verb since the last call to forget.
+func (s *fakeServer) count(verb string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, c := range s.commands {
+		if c == verb {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *fakeServer) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.commands = nil
+}
+
+// fakeConn is a connection; after it died every call fails.
+type fakeConn struct {
+	*fakeServer
+	dead error
+}
+
+func (s *fakeServer) source(context.Context) (Source, error) { return &fakeConn{fakeServer: s}, nil }
+func (s *fakeServer) target(context.Context) (Target, error) { return &fakeConn{fakeServer: s}, nil }
+
+func (c *fakeConn) enter(verb string) (func(), error) {
+	c.mu.Lock()
+	c.commands = append(c.commands, verb)
+	return c.mu.Unlock, c.dead
+}
+
+func (c *fakeConn) Close() error         { return nil }
+func (c *fakeConn) Limits() imapx.Limits { return imapx.Limits{Append: c.limit} }
+
+func (f *fakeFolder) mark(noModSeq bool) imapx.Mark {
+	m := imapx.Mark{UIDValidity: f.validity, UIDNext: imap.UID(f.next), Messages: uint32(len(f.messages)), HighestModSeq: f.modseq}
+	if noModSeq {
+		m.HighestModSeq = 0
+	}
+	return m
+}
+
+func (c *fakeConn) List(context.Context) (imapx.Listing, error) {
+	leave, err := c.enter("LIST")
+	defer leave()
+	l := imapx.Listing{Personal: []imapx.Namespace{{Delim: "/"}}, Complete: true}
+	for name, f := range c.folders {
+		m := f.mark(c.noModSeq)
+		l.Folders = append(l.Folders, imapx.Folder{Raw: name, Name: name, Path: strings.Split(name, "/"), Delim: "/",
+			Selectable: true, Subscribed: f.subscribed, SpecialUse: f.use, Mark: &m})
+	}
+	slices.SortFunc(l.Folders, func(a, b imapx.Folder) int { return strings.Compare(a.Raw, b.Raw) })
+	return l, err
+}
+
+func folderError(op, name, text string) *imapx.Error {
+	return &imapx.Error{Op: op, Folder: name, Text: text, Kind: imapx.KindFolder, Scope: imapx.ScopeFolder, Code: imap.ResponseCodeNonExistent}
+}
+
+func lostError() *imapx.Error {
+	return &imapx.Error{Op: "APPEND", Text: "connection lost", Kind: imapx.KindLost, Retry: imapx.RetryReconnect}
+}
+
+func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandler) (imapx.VisitResult, error) {
+	leave, err := c.enter("EXAMINE")
+	f := c.folders[v.Folder]
+	if err != nil || f == nil {
+		leave()
+		if err == nil {
+			err = folderError("EXAMINE", v.Folder, "no such folder")
+		}
+		return imapx.VisitResult{}, err
+	}
+	res := imapx.VisitResult{Opened: imapx.Opened{Mark: f.mark(c.noModSeq)}}
+	messages := slices.Clone(f.messages)
+	c.release(afterNextLook)
+	leave()
+	if v.UIDValidity != 0 && v.UIDValidity != res.Opened.UIDValidity {
+		e := folderError("EXAMINE", v.Folder, "another UIDVALIDITY")
+		e.Err = imapx.ErrUIDValidity
+		return res, e
+	}
+	for i, r := range v.Reads {
+		if err := c.read(ctx, i, r, messages, h); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler) error {
+	leave, _ := c.enter("FETCH")
+	leave()
+	for _, m := range messages {
+		if !covers(r.UIDs, m.uid) || covers(r.Except, m.uid) || m.modseq <= r.ChangedSince {
+			continue
+		}
+		out := imapx.Message{UID: imap.UID(m.uid), Flags: m.flags, Date: m.date, Size: int64(len(m.data))}
+		if r.Want&imapx.WantIdentity != 0 {
+			out.Header = m.data
+		}
+		if r.Want&imapx.WantBody != 0 {
+			b, err := h.Alloc(ctx, int64(len(m.data)))
+			if err != nil {
+				return err
+			}
+			if _, err := b.Write(m.data); err != nil {
+				return err
+			}
+			out.Body = b
+		}
+		if err := h.Message(i, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covers knows ranges that end in the last message, 0.
+func covers(s imap.UIDSet, uid uint32) bool {
+	for _, r := range s {
+		if uint32(r.Start) <= uid && (r.Stop == 0 || uid <= uint32(r.Stop)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *fakeConn) Prepare(_ context.Context, asks []imapx.Prepare) ([]imapx.Prepared, error) {
+	out := make([]imapx.Prepared, len(asks))
+	for i, a := range asks {
+		leave, err := c.enter("SELECT")
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		if a.Create && c.folders[a.Folder] == nil {
+			c.folder(a.Folder)
+			out[i].Created = true
+		}
+		switch f := c.folders[a.Folder]; {
+		case f == nil:
+			out[i].Err = folderError("SELECT", a.Folder, "no such folder")
+		default:
+			f.subscribed = f.subscribed || a.Subscribe
+			out[i].Opened = imapx.Opened{Mark: f.mark(c.noModSeq), PermanentFlags: f.permanent}
+		}
+		leave()
+	}
+	return out, nil
+}
+
+type fakePending struct {
+	res imapx.Appended
+	err error
+}
+
+func (p fakePending) Wait(context.Context) (imapx.Appended, error) { return p.res, p.err }
+
+func (c *fakeConn) Append(_ context.Context, b imapx.AppendBatch) (imapx.Pending, error) {
+	leave, err := c.enter("APPEND")
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	f := c.folders[b.Folder]
+	list := make([]fakeMessage, len(b.Messages))
+	for i, m := range b.Messages {
+		var data bytes.Buffer
+		if _, err := m.Body.(io.WriterTo).WriteTo(&data); err != nil {
+			return nil, err
+		}
+		list[i] = fakeMessage{flags: m.Flags, date: m.Date, data: data.Bytes()}
+	}
+	c.batches++
+	if c.lose != nil {
+		if fate := c.lose(c.batches); fate.dies {
+			c.dead = lostError()
+			c.land(f, list[:min(fate.stored, len(list))], fate.when)
+			return fakePending{err: c.dead}, nil
+		}
+	}
+	res := c.store(f, list)
+	c.release(afterNextBatch)
+	return fakePending{res: res}, nil
+}
+
+// land stores what a dead connection had sent, at once or later. The server's lock is held.
+func (s *fakeServer) land(f *fakeFolder, list []fakeMessage, when landing) {
+	store := func() {
+		for _, m := range list {
+			f.add(m.date, m.data, m.flags)
+		}
+	}
+	if when == atOnce {
+		store()
+		return
+	}
+	s.held = append(s.held, held{store, when})
+}
+
+// release lets land what waits for this. The server's lock is held.
+func (s *fakeServer) release(when landing) {
+	s.held = slices.DeleteFunc(s.held, func(h held) bool {
+		if h.when == when {
+			h.store()
+		}
+		return h.when == when
+	})
+}
+
+// releaseAll lets everything land.
+func (s *fakeServer) releaseAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range []landing{afterNextBatch, whenReleased, afterNextLook} {
+		s.release(w)
+	}
+}
+
+func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
+	res := imapx.Appended{UIDValidity: f.validity, UIDs: make([]imap.UID, len(list)), Errs: make([]error, len(list))}
+	var refused error
+	for i, m := range list {
+		if c.refuse == nil {
+			continue
+		}
+		if e := c.refuse(m.data); e != nil {
+			res.Errs[i], refused = e, e
+		}
+	}
+	for i, m := range list {
+		if c.multi && refused != nil {
+			res.Errs[i] = refused
+		}
+		if res.Errs[i] == nil {
+			res.UIDs[i] = imap.UID(f.add(m.date, m.data, m.flags))
+		}
+	}
+	if c.noUIDs {
+		res.UIDValidity = 0
+		clear(res.UIDs)
+	}
+	return res
+}
+
+func (c *fakeConn) Store(_ context.Context, folder string, validity uint32, changes []imapx.FlagChange) error {
+	leave, err := c.enter("STORE")
+	defer leave()
+	f := c.folders[folder]
+	if err != nil || f.validity != validity {
+		return cmpFake(err, folderError("STORE", folder, "another UIDVALIDITY"))
+	}
+	for _, ch := range changes {
+		for _, m := range f.messages {
+			if !covers(ch.UIDs, m.uid) {
+				continue
+			}
+			m.flags = slices.DeleteFunc(slices.Clone(m.flags), func(x imap.Flag) bool { return hasFlag(ch.Remove, x) || hasFlag(ch.Add, x) })
+			m.flags = append(m.flags, ch.Add...)
+			f.modseq++
+			m.modseq = f.modseq
+		}
+	}
+	return nil
+}
+
+func cmpFake(err error, e *imapx.Error) error {
+	if err != nil {
+		return err
+	}
+	return e
+}
+
+func (c *fakeConn) Remove(_ context.Context, folder string, validity uint32, uids imap.UIDSet) error {
+	leave, err := c.enter("EXPUNGE")
+	defer leave()
+	f := c.folders[folder]
+	if err != nil || f.validity != validity || c.noUIDs {
+		return cmpFake(err, folderError("EXPUNGE", folder, "cannot"))
+	}
+	f.messages = slices.DeleteFunc(f.messages, func(m *fakeMessage) bool { return covers(uids, m.uid) })
+	return nil
+}

@@ -1,0 +1,184 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// pass is one run over one account: what outlives a lost connection.
+type pass struct {
+	Options
+	bodies *bodies
+	intake context.Context // ends with the first stop
+
+	stopIntake context.CancelFunc
+	watched    map[int64]bool // windows that this pass recovered and looks at again before it ends
+	recovered  time.Time      // when the last of them was
+
+	mu       sync.Mutex // guards the rest, and the order of events
+	report   Report
+	progress time.Time // when a message was last carried, for RetryFor
+	online   bool      // both sides were reached once
+}
+
+func newPass(ctx context.Context, o Options) (*pass, error) {
+	p := &pass{
+		Options:  o,
+		bodies:   newBodies(newBudget(o.Memory/2), o.SpoolDir),
+		watched:  make(map[int64]bool),
+		progress: time.Now(),
+	}
+	p.report = Report{Started: time.Now(), DryRun: o.DryRun}
+	first := o.State.Fresh()
+	if !o.DryRun {
+		id, err := o.State.BeginPass(ctx, p.report.Started)
+		if err != nil {
+			return nil, err
+		}
+		p.report.Pass = id
+	}
+	p.intake, p.stopIntake = context.WithCancel(ctx)
+	if o.Stop != nil {
+		go func() {
+			select {
+			case <-o.Stop:
+				p.stopIntake()
+			case <-p.intake.Done():
+			}
+		}()
+	}
+	p.emit(PassStarted{Account: o.Account, Pass: p.report.Pass, First: first, DryRun: o.DryRun, Time: p.report.Started})
+	return p, nil
+}
+
+// stopped reports the first stop.
+func (p *pass) stopped() bool { return p.intake.Err() != nil }
+
+// emit hands an event on; events come one after the other.
+func (p *pass) emit(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Events != nil {
+		p.Events(e)
+	}
+}
+
+// count changes the report.
+func (p *pass) count(f func(*Report)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(&p.report)
+}
+
+// copied counts one message and tells it.
+func (p *pass) copied(folder string, bytes int64) {
+	p.mu.Lock()
+	p.report.Copied++
+	p.report.CopiedBytes += bytes
+	p.progress = time.Now()
+	p.mu.Unlock()
+	p.emit(MessageCopied{Account: p.Account, Folder: folder, Bytes: bytes})
+}
+
+func (p *pass) notice(text string) { p.emit(Notice{Account: p.Account, Text: text}) }
+
+// except records what could not be carried and tells it.
+func (p *pass) except(ctx context.Context, e state.Exception) error {
+	e.FirstPass, e.LastPass = p.report.Pass, p.report.Pass
+	isNew, err := p.State.PutException(ctx, e)
+	if err != nil {
+		return err
+	}
+	if isNew {
+		p.count(func(r *Report) { r.NewExceptions++ })
+	}
+	p.emit(Exception{Account: p.Account, Folder: e.Folder, UID: e.UID, Reason: e.Reason, Detail: e.Detail, New: isNew})
+	return nil
+}
+
+// attempts repeats the work over new connections until it is done, stopped, or without hope.
+func (p *pass) attempts(ctx context.Context) error {
+	defer p.stopIntake()
+	for n := 0; ; n++ {
+		started := time.Now()
+		err := p.attempt(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case p.stopped() && (err == nil || errors.Is(err, context.Canceled)):
+			return ErrInterrupted
+		case err == nil:
+			return nil
+		}
+		var ie *imapx.Error
+		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && ie.Delay == 0 {
+			return err
+		}
+		if p.stopped() {
+			return ErrInterrupted
+		}
+		p.mu.Lock()
+		if p.progress.After(started) {
+			n = 0
+		}
+		idle := time.Since(p.progress)
+		p.mu.Unlock()
+		delay := backoff(n, ie.Delay)
+		if idle+delay > p.RetryFor {
+			return err
+		}
+		p.emit(Throttled{Account: p.Account, Side: ie.Side, Delay: delay, Why: ie.Error()})
+		if pause(p.intake, delay) != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return ErrInterrupted
+		}
+	}
+}
+
+// end writes the pass into the state, also after a cancelled context.
+func (p *pass) end(ctx context.Context, err error) (Report, error) {
+	p.stopIntake()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	p.report.Ended = time.Now()
+	p.report.Interrupted = errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
+	if list, e := p.State.Exceptions(ctx); e == nil {
+		p.report.Exceptions = int64(len(list))
+	}
+	if !p.DryRun {
+		if e := p.State.EndPass(ctx, p.report.Pass, p.record(err)); err == nil {
+			err = e
+		}
+	}
+	p.emit(PassEnded{Account: p.Account, Report: p.report, Err: err})
+	return p.report, err
+}
+
+// record is the report as the state keeps it.
+func (p *pass) record(err error) state.PassRecord {
+	r := p.report
+	rec := state.PassRecord{
+		ID: r.Pass, Started: r.Started, Ended: r.Ended,
+		Folders: r.Folders, SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes,
+		Matched: r.Matched, Flags: r.Flags, Recovered: r.Recovered, Doubles: r.Doubles,
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions,
+	}
+	switch {
+	case r.Interrupted:
+		rec.Result = "interrupted"
+	case err != nil:
+		rec.Result, rec.Error = "failed", err.Error()
+	case r.NewExceptions > 0:
+		rec.Result = "exceptions"
+	default:
+		rec.Result = "done"
+	}
+	return rec
+}

@@ -1,0 +1,322 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// relist is the pause between two looks at a target on which a dead connection's append may still land.
+const relist = 250 * time.Millisecond
+
+// recoverWindows settles the intents that an earlier pass or attempt left open, before anything is sent: what
+// is on the target is recorded, the rest will be sent again, and late landings are looked for. All open intents
+// are settled before the first late double is removed, so that a removed UID never passes for a vanished one.
+func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
+	windows, err := a.State.Windows(ctx)
+	if err != nil || len(windows) == 0 {
+		return err
+	}
+	pairs, err := a.pairsByID(ctx)
+	if err != nil {
+		return err
+	}
+	dead := time.Now()
+	open := make(map[int64][]state.Window)
+	for _, w := range windows {
+		if w.State == state.WindowOpen {
+			open[w.Pair] = append(open[w.Pair], w)
+		}
+	}
+	for id, list := range open {
+		if err := a.recoverPair(ctx, dst, pairs[id], list, dead); err != nil {
+			return err
+		}
+	}
+	for _, w := range windows {
+		if w.State != state.WindowWatched {
+			continue
+		}
+		if err := a.removeDoubles(ctx, dst, pairs[w.Pair], w); err != nil {
+			return err
+		}
+		if !a.watched[w.ID] { // an earlier pass looked too: the second look is the last
+			if err := a.State.CloseWindow(ctx, w.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *attempt) pairsByID(ctx context.Context) (map[int64]state.Pair, error) {
+	list, err := a.State.Pairs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int64]state.Pair, len(list))
+	for _, p := range list {
+		out[p.ID] = p
+	}
+	return out, nil
+}
+
+// openRows are the window's messages that the ledger does not have.
+func openRows(w state.Window) []state.Row {
+	var out []state.Row
+	for _, r := range w.Rows {
+		if r.TargetUID == 0 && r.Status == state.Stored {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// recoverPair decides for the open intents of one pair what is stored, all together: identical messages may be in
+// several of them. As long as something is absent, it waits for the settling time, counted from when the
+// connection is known to be dead.
+func (a *attempt) recoverPair(ctx context.Context, dst Target, pair state.Pair, windows []state.Window, dead time.Time) error {
+	floor := windows[0].Floor
+	for _, w := range windows {
+		if w.UIDValidity != windows[0].UIDValidity {
+			return a.forget(ctx, pair, windows)
+		}
+		floor = min(floor, w.Floor)
+	}
+	var found located
+	missing := 0
+	for {
+		var rows []state.Row
+		for _, w := range windows {
+			rows = append(rows, openRows(w)...)
+		}
+		if missing = len(rows); missing == 0 {
+			break
+		}
+		var err error
+		if found, err = a.locate(ctx, dst, pair, windows[0].UIDValidity, floor, rows); err != nil {
+			return a.targetLost(ctx, pair, windows, err)
+		}
+		n, err := a.recordFound(ctx, windows, rows, found.uids)
+		if err != nil {
+			return err
+		}
+		if missing -= n; missing == 0 || time.Since(dead) >= a.Settle {
+			break
+		}
+		if err := pause(a.intake, relist); err != nil {
+			return err
+		}
+	}
+	lost := found.vanished(floor)
+	for _, w := range windows {
+		rest := openRows(w)
+		if len(rest) == 0 {
+			if err := a.State.CloseWindow(ctx, w.ID); err != nil {
+				return err
+			}
+			continue
+		}
+		unsure := rest[:min(lost, len(rest))]
+		lost -= len(unsure)
+		if err := a.ambiguous(ctx, pair, unsure); err != nil {
+			return err
+		}
+		if err := a.State.SetWindow(ctx, w.ID, state.WindowWatched); err != nil {
+			return err
+		}
+		a.watched[w.ID] = true
+		a.recovered = time.Now()
+	}
+	if missing > 0 {
+		a.notice(fmt.Sprintf("%s: %d messages of an interrupted pass had not arrived, they are sent again", pair.SourceName, missing))
+	}
+	return nil
+}
+
+// recordFound writes what was found into the ledger and into the windows, and says how many it was.
+func (a *attempt) recordFound(ctx context.Context, windows []state.Window, rows []state.Row, uids []uint32) (int, error) {
+	at := make(map[uint32]uint32)
+	for i, r := range rows {
+		if uids[i] != 0 {
+			at[r.SourceUID] = uids[i]
+		}
+	}
+	for _, w := range windows {
+		var found []state.Row
+		for i := range w.Rows {
+			if uid := at[w.Rows[i].SourceUID]; uid != 0 && w.Rows[i].TargetUID == 0 {
+				w.Rows[i].TargetUID = uid
+				found = append(found, w.Rows[i])
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if err := a.State.Record(ctx, w.ID, found, false); err != nil {
+			return 0, err
+		}
+	}
+	a.count(func(r *Report) { r.Recovered += int64(len(at)) })
+	return len(at), nil
+}
+
+// forget closes intents whose target folder is not what it was.
+func (a *attempt) forget(ctx context.Context, pair state.Pair, windows []state.Window) error {
+	for _, w := range windows {
+		if err := a.State.CloseWindow(ctx, w.ID); err != nil {
+			return err
+		}
+	}
+	a.notice(pair.SourceName + ": the target folder was replaced; what an interrupted pass left there is matched anew")
+	return nil
+}
+
+// targetLost is for a window whose target folder is not the one it was meant for any more: its UIDs mean
+// nothing, matching the folder anew will find what was stored.
+func (a *attempt) targetLost(ctx context.Context, pair state.Pair, windows []state.Window, err error) error {
+	var ie *imapx.Error
+	gone := errors.As(err, &ie) && ie.Scope == imapx.ScopeFolder && ie.Retry == imapx.RetryNever
+	if !errors.Is(err, imapx.ErrUIDValidity) && !gone {
+		return err
+	}
+	return a.forget(ctx, pair, windows)
+}
+
+// ambiguous reports messages that may have been stored and then moved by a rule or a user: UIDs were given out
+// that are not there any more. They are not sent again.
+func (a *attempt) ambiguous(ctx context.Context, pair state.Pair, rows []state.Row) error {
+	for _, r := range rows {
+		r.Status = state.Refused
+		if err := a.State.PutRows(ctx, pair.ID, []state.Row{r}); err != nil {
+			return err
+		}
+		if err := a.except(ctx, state.Exception{Pair: pair.ID, Folder: pair.SourceName, UID: r.SourceUID, Reason: reasonAmbiguous,
+			Detail: "it may have been stored and moved away on the target while the connection died; not sent again"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchWindows looks once more, at the end of the pass and when the late window is over, for what dead
+// connections of this pass stored after it was sent again. The next pass looks a last time.
+func (a *attempt) watchWindows(ctx context.Context) error {
+	if len(a.watched) == 0 {
+		return nil
+	}
+	windows, err := a.State.Windows(ctx)
+	if err != nil {
+		return err
+	}
+	pairs, err := a.pairsByID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := pause(a.intake, time.Until(a.recovered.Add(a.LateWindow))); err != nil {
+		return nil // stopped: the next pass looks
+	}
+	for _, w := range windows {
+		if a.watched[w.ID] {
+			if err := a.removeDoubles(ctx, a.lanes[0].dst, pairs[w.Pair], w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeDoubles looks for messages of a watched window that landed although they were sent again: same bytes,
+// above the floor, not in the ledger, while the recorded copy is there. Only such are removed.
+func (a *attempt) removeDoubles(ctx context.Context, dst Target, pair state.Pair, w state.Window) error {
+	there, res, err := survey(ctx, dst, pair.Target, w.UIDValidity, from(max(w.Floor, 1)))
+	if err != nil {
+		return a.targetLost(ctx, pair, []state.Window{w}, err)
+	}
+	doubles, err := a.findDoubles(ctx, dst, pair, w, there)
+	if err != nil || len(doubles) == 0 {
+		return err
+	}
+	var uids []uint32
+	for _, d := range doubles {
+		uids = append(uids, d.target)
+	}
+	err = dst.Remove(ctx, pair.Target, res.Opened.UIDValidity, uidSet(sortedUIDs(uids)))
+	var ie *imapx.Error
+	if errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount {
+		for _, d := range doubles {
+			if err := a.except(ctx, state.Exception{Pair: pair.ID, Folder: pair.SourceName, UID: d.source, Reason: reasonLateDouble,
+				Detail: fmt.Sprintf("it is on the target twice, the second copy has UID %d and could not be removed: %v", d.target, ie)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.count(func(r *Report) { r.Doubles += int64(len(doubles)) })
+	a.notice(fmt.Sprintf("%s: %d messages that a dead connection stored late were removed, they had been sent again", pair.SourceName, len(doubles)))
+	return nil
+}
+
+// double is a message that is on the target twice.
+type double struct {
+	source uint32 // UID of the message on the source
+	target uint32 // UID of the copy that is not in the ledger
+}
+
+// findDoubles compares bytes; a copy with another INTERNALDATE is not ours.
+func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, w state.Window, there []known) ([]double, error) {
+	ledger, err := a.State.RowsByTarget(ctx, pair.ID, w.Floor)
+	if err != nil {
+		return nil, err
+	}
+	present := make(map[uint32]bool, len(there))
+	for _, k := range there {
+		present[k.uid] = true
+	}
+	meant := make(map[uint32]bool, len(w.Rows))
+	for _, r := range w.Rows {
+		meant[r.SourceUID] = true
+	}
+	inLedger := make(map[uint32]bool, len(ledger))
+	var again []state.Row // the window's messages that were sent again and are there
+	for _, r := range ledger {
+		inLedger[r.TargetUID] = true
+		if meant[r.SourceUID] && present[r.TargetUID] {
+			again = append(again, r)
+		}
+	}
+	var free []known
+	for _, k := range there {
+		if !inLedger[k.uid] {
+			free = append(free, k)
+		}
+	}
+	if len(again) == 0 || len(free) == 0 {
+		return nil, nil
+	}
+	rows := rowsKnown(again)
+	all, at := make([]int, len(rows)), make([]int, len(free))
+	for i := range all {
+		all[i] = i
+	}
+	for i := range at {
+		at[i] = i
+	}
+	if err := digests(ctx, dst, pair.Target, w.UIDValidity, free, at); err != nil {
+		return nil, err
+	}
+	var out []double
+	for _, c := range matchDigests(rows, free, all, at) {
+		if free[c.b].date == rows[c.a].date || rows[c.a].date == 0 {
+			out = append(out, double{source: rows[c.a].uid, target: free[c.b].uid})
+		}
+	}
+	return out, nil
+}
