@@ -92,30 +92,51 @@ func (c *conn) command(name string) *wire.Command {
 func (c *conn) send(ctx context.Context, w *wire.Command, h *command) error {
 	parts, err := w.Parts()
 	if err != nil {
-		return c.error(h, &Error{Text: err.Error(), Kind: h.kind, Scope: h.scope})
+		return c.unsendable(h, err)
 	}
+	return c.exclusively(ctx, func() error {
+		ok, err := c.write(w, h, parts)
+		if ok {
+			c.sent(h)
+		}
+		return err
+	})
+}
+
+func (c *conn) unsendable(h *command, err error) error {
+	return c.error(h, &Error{Text: err.Error(), Kind: h.kind, Scope: h.scope, Err: err})
+}
+
+// exclusively runs do as the only writer. When ctx ends meanwhile the connection is closed, for a command may be
+// half written.
+func (c *conn) exclusively(ctx context.Context, do func() error) error {
 	if err := c.lockWriting(ctx); err != nil {
 		return err
 	}
 	defer c.unlockWriting()
 	stop := context.AfterFunc(ctx, func() { c.fail(c.cancelled(ctx)) })
 	defer stop()
+	return do()
+}
+
+// write puts a command in flight and writes its parts. Not ok without an error: the command was answered before
+// all was written, and nothing more of it may be sent. The caller is the only writer.
+func (c *conn) write(w *wire.Command, h *command, parts []wire.Part) (ok bool, err error) {
 	if err := c.begin(w, h); err != nil {
-		return err
+		return false, err
 	}
 	for _, p := range parts {
 		if _, err := c.out.Write(p.Bytes); err != nil {
-			return c.lostWriting(err)
+			return false, c.lostWriting(err)
 		}
 		if !p.Wait {
 			continue
 		}
 		if ok, err := c.invited(h); !ok {
-			return err
+			return false, err
 		}
 	}
-	c.sent(h)
-	return nil
+	return true, nil
 }
 
 // invited flushes an announced literal and waits until the server asks for it. Not ok without an error means
@@ -181,19 +202,12 @@ func (c *conn) await(ctx context.Context, h *command) error {
 }
 
 func (c *conn) flush(ctx context.Context) error {
-	if err := c.lockWriting(ctx); err != nil {
-		return err
-	}
-	defer c.unlockWriting()
-	if c.out.Buffered() == 0 {
+	return c.exclusively(ctx, func() error {
+		if err := c.out.Flush(); err != nil {
+			return c.lostWriting(err)
+		}
 		return nil
-	}
-	stop := context.AfterFunc(ctx, func() { c.fail(c.cancelled(ctx)) })
-	defer stop()
-	if err := c.out.Flush(); err != nil {
-		return c.lostWriting(err)
-	}
-	return nil
+	})
 }
 
 // lockWriting waits for the writer. Where the context ends first, commands that the caller has in flight may

@@ -75,9 +75,8 @@ func (c *conn) close() error {
 	c.mu.Lock()
 	first, dead := !c.closing, c.failed != nil
 	c.closing = true
-	busy := len(c.queue) > 0
 	c.mu.Unlock()
-	if first && !dead && !busy {
+	if first && !dead {
 		ctx, cancel := context.WithTimeout(context.Background(), logoutPatience)
 		// The answer is a courtesy: what matters was answered before.
 		_ = c.call(ctx, c.command("LOGOUT"), &command{op: "LOGOUT"})

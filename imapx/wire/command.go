@@ -124,13 +124,21 @@ func (c *Command) fail(why string) {
 
 // Parts gives the complete command with its line end, or why it must not be sent.
 func (c *Command) Parts() ([]Part, error) {
-	if c.err != nil {
-		return nil, c.err
+	parts, err := c.Begun()
+	if err != nil {
+		return nil, err
 	}
-	parts := append([]Part(nil), c.parts...)
 	last := &parts[len(parts)-1]
 	last.Bytes = append(append([]byte(nil), last.Bytes...), "\r\n"...)
 	return parts, nil
+}
+
+// Begun is Parts without the line end: the caller goes on, as APPEND does with its literals.
+func (c *Command) Begun() ([]Part, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	return append([]Part(nil), c.parts...), nil
 }
 
 // Trace is the command as it may be shown.
