@@ -28,6 +28,7 @@ type link struct {
 	mu         sync.Mutex
 	lateAt     time.Time // when the rest reaches the server
 	holdEnd    time.Time // not zero: the rest was delivered, the answer is waited for until then
+	heard      bool      // the server said something since it got the last bytes
 	open       bool
 	up, down   int64
 	breaks     int
@@ -252,6 +253,7 @@ func (s *stream) count(n, chain int) {
 	defer s.l.mu.Unlock()
 	if s.isUp {
 		s.l.up += int64(n)
+		s.l.heard = false
 		s.l.serverSeen = max(s.l.serverSeen, chain)
 		return
 	}
@@ -265,13 +267,18 @@ func (l *link) holdServer() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.holdEnd = time.Now().Add(l.f.LateHold)
-	_ = l.server.SetReadDeadline(l.holdEnd)
+	until := l.holdEnd
+	if l.heard {
+		until = time.Now().Add(min(linkQuiet, l.f.LateHold))
+	}
+	_ = l.server.SetReadDeadline(until)
 }
 
 // answered shortens the wait of holdServer: pipelined commands are answered one after the other.
 func (l *link) answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.heard = true
 	if quiet := time.Now().Add(linkQuiet); !l.holdEnd.IsZero() && quiet.Before(l.holdEnd) {
 		_ = l.server.SetReadDeadline(quiet)
 	}
