@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -46,5 +47,35 @@ func TestBytesPerMessage(t *testing.T) {
 	t.Logf("%d bytes, %.1f a message", info.Size(), each)
 	if each > 150 {
 		t.Errorf("%.1f bytes a message", each)
+	}
+}
+
+func BenchmarkWindow(b *testing.B) {
+	for _, size := range []uint32{50, 200, 500} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			ctx := context.Background()
+			f, err := Open(ctx, testOptions(b.TempDir()))
+			if err != nil {
+				b.Fatal(err)
+			}
+			p := Pair{Source: "INBOX", Target: "INBOX"}
+			if err := f.PutPair(ctx, &p); err != nil {
+				b.Fatal(err)
+			}
+			cpu, from, last := cpuTime(b), uint32(1), Window{}
+			for b.Loop() { // one window: record the last and intend the next, one fsync
+				rows := testRows(from, from+size-1)
+				next := Window{Pair: p.ID, Floor: from, Rows: maybe(rows)}
+				if err := f.Advance(ctx, last.ID, last.Rows, true, &next); err != nil {
+					b.Fatal(err)
+				}
+				next.Rows, last = rows, next
+				from += size
+			}
+			b.ReportMetric(float64(cpuTime(b)-cpu)/1e6/float64(from-1)*20_000, "cpu-ms/20000-rows")
+			if err := f.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
