@@ -159,7 +159,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	}
 	pairs, out := mapFolders(a.source, a.target, stored)
 	for _, o := range out {
-		a.notice("left out: " + o.folder.Name + ": " + o.why)
+		if !a.planned {
+			a.notice("left out: " + o.folder.Name + ": " + o.why)
+		}
 	}
 	var jobs []*job
 	var all, opened, created int64
@@ -183,9 +185,12 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		if j.create {
 			created++
 		}
-		a.emit(FolderPlanned{Account: a.Account, Source: fp.source.Name, Target: fp.name, Create: j.create,
-			Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy})
+		if !a.planned { // a second attempt goes on with what the first told
+			a.emit(FolderPlanned{Account: a.Account, Source: fp.source.Name, Target: fp.name, Create: j.create,
+				Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy})
+		}
 	}
+	a.planned = true
 	a.count(func(r *Report) {
 		r.Folders, r.SourceMessages, r.FoldersOpened = int64(len(jobs)), all, opened
 		if a.DryRun {

@@ -19,6 +19,7 @@ type pass struct {
 	stopIntake context.CancelFunc
 	watched    map[int64]bool // windows that this pass recovered and looks at again before it ends
 	recovered  time.Time      // when the last of them was
+	planned    bool           // the folder pairs were told
 
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report

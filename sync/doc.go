@@ -1,0 +1,22 @@
+// Package sync is the engine: one pass over one account, from what both servers list to committed marks.
+//
+// Invariants:
+//
+//   - It works through the ports Source and Target (engine.go) alone. A Source has no verb that changes anything.
+//   - Nothing is appended without an intent in the state, and no intent is closed while one of its messages has no
+//     answer (window.go, recover.go; docs/state.md explains the protocol).
+//   - Marks are committed when everything below them is settled, and never ahead of what was read.
+//   - Bodies in memory are bounded by budget.go; whoever waits for room first makes everybody send what they hold.
+//   - What the user of the target decided stays: messages are matched by the ledger, flags merged three ways.
+//   - It never prints. Events (event.go) tell what happens; errors are returned, classified by imapx.
+//
+// Where to change what:
+//
+//   - which folder goes where: mapping.go; what a pair needs in a pass: plan.go (both pure functions);
+//   - the order of a pass: attempt.go, lane.go; retries: pass.go;
+//   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
+//   - flags: flags.go, delta.go; mail that is on both sides already: adopt.go with match.go and identity.go;
+//   - after a lost connection or a kill: recover.go with locate.go.
+//
+// Inside code that also needs the standard library's sync, import this package as mailsync.
+package sync
