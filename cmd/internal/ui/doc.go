@@ -5,7 +5,7 @@
 //
 //   - It imports the engine for its events only, and never decides anything: exit codes and error lines are
 //     cmd's.
-//   - Text that comes from mail or from a server reaches the screen only through Clean (JSON: escapeInvisible),
+//   - Text that comes from mail or from a server reaches the screen only through Clean (JSON: EscapeJSON),
 //     so that no folder name can move the cursor, change colours or turn letters around.
 //   - Output for people fits 80 columns. Results go to Out, problems and progress to Err.
 //

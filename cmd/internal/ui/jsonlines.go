@@ -103,7 +103,7 @@ func (j *jsonLines) Event(e mailsync.Event) {
 		// The objects above hold strings, numbers and times of this century; nothing else can be refused.
 		line = []byte(fmt.Sprintf(`{"type":"notice","text":%q}`, err.Error()))
 	}
-	fmt.Fprintln(j.out, escapeInvisible(string(line)))
+	fmt.Fprintln(j.out, EscapeJSON(string(line)))
 }
 
 func (*jsonLines) Close() {}
@@ -146,9 +146,9 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 	return o
 }
 
-// escapeInvisible writes characters that a terminal would act on, or not show, as JSON escapes: the value stays
+// EscapeJSON writes characters that a terminal would act on, or not show, as JSON escapes: the value stays
 // exact for a program. In a JSON text they stand in strings only.
-func escapeInvisible(s string) string {
+func EscapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {

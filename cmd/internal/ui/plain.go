@@ -81,8 +81,8 @@ func (p *plain) heartbeat(every time.Duration) {
 // progress is the line of the heartbeat.
 func (p *plain) progress() string {
 	t, now := &p.tally, p.now()
-	line := fmt.Sprintf("%s %s of %s copied, %s, %.0f/s", now.Format("15:04:05"), count(t.copied),
-		messages(t.expected), bytesText(t.bytes), t.rate(now))
+	line := fmt.Sprintf("%s %s of %s copied, %s, %.0f/s", now.Format("15:04:05"), Count(t.copied),
+		messages(t.expected), Bytes(t.bytes), t.rate(now))
 	if t.folder != "" {
 		line += ", " + Short(Clean(t.folder), max(10, 78-len(line)))
 	}
@@ -96,8 +96,10 @@ func (p *plain) Event(e mailsync.Event) {
 	p.problems.take(e)
 	if end, is := e.(mailsync.PassEnded); is {
 		p.problems.end()
+		if !nothingToTell(end) {
+			fmt.Fprintln(p.out, summary(end.Account, end.Report, p.tally.expected, end.Err))
+		}
 		p.tally = tally{}
-		fmt.Fprintln(p.out, summary(end.Account, end.Report, end.Err))
 	}
 }
 
@@ -119,7 +121,7 @@ func (q *quiet) Event(e mailsync.Event) {
 	case mailsync.PassEnded:
 		q.problems.end()
 		if e.Report.NewExceptions > 0 {
-			fmt.Fprintln(q.out, summary(e.Account, e.Report, e.Err))
+			fmt.Fprintln(q.out, summary(e.Account, e.Report, 0, e.Err))
 		}
 	}
 }

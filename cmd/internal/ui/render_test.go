@@ -221,8 +221,8 @@ func TestExceptionsAreBounded(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(1234567), "1,234,567"},
-		{bytesText(999), "999 B"}, {bytesText(42_000_000), "42.0 MB"}, {bytesText(999_999), "1.0 MB"},
+		{Count(0), "0"}, {Count(999), "999"}, {Count(1000), "1,000"}, {Count(1234567), "1,234,567"},
+		{Bytes(999), "999 B"}, {Bytes(42_000_000), "42.0 MB"}, {Bytes(999_999), "1.0 MB"},
 		{elapsed(800 * time.Millisecond), "0.8 s"}, {elapsed(95 * time.Second), "1 min 35 s"}, {elapsed(2 * time.Hour), "2 h 00 min"},
 		{messages(1), "1 message"}, {messages(2), "2 messages"},
 	} {

@@ -63,29 +63,38 @@ func (p *problems) take(e mailsync.Event) {
 // end says how many lines were left out.
 func (p *problems) end() {
 	if p.left > 0 {
-		fmt.Fprintf(p.out, "and %s more not carried; mailmove status --id lists them all\n", count(int64(p.left)))
+		fmt.Fprintf(p.out, "and %s more not carried; mailmove status --id lists them all\n", Count(int64(p.left)))
 		p.left = 0
 	}
 }
 
 // summary is the one line about a pass.
-func summary(account string, r mailsync.Report, err error) string {
-	return Clean(account) + ": " + strings.Join(reportParts(r, err), ", ")
+func summary(account string, r mailsync.Report, planned int64, err error) string {
+	return Clean(account) + ": " + strings.Join(reportParts(r, planned, err), ", ")
 }
 
-func reportParts(r mailsync.Report, err error) []string {
-	verb := "copied"
+// nothingToTell reports a pass that failed before it saw any mail: its error line says all there is to say.
+func nothingToTell(e mailsync.PassEnded) bool {
+	return e.Err != nil && e.Report.SourceMessages == 0 && e.Report.Copied == 0 && e.Report.Recovered == 0
+}
+
+// reportParts are the words of a summary. A dry run copies nothing: planned is what it has instead.
+func reportParts(r mailsync.Report, planned int64, err error) []string {
+	parts := []string{fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))}
 	if r.DryRun {
-		verb = "to copy"
+		parts[0] = fmt.Sprintf("%s to copy of %s", Count(planned), messages(r.SourceMessages))
 	}
-	parts := []string{fmt.Sprintf("%s %s of %s (%s)", count(r.Copied), verb, messages(r.SourceMessages), bytesText(r.CopiedBytes))}
+	made := "made"
+	if r.DryRun {
+		made = "to make"
+	}
 	for _, p := range []struct {
 		n         int64
 		one, many string
 	}{
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
-		{r.FoldersCreated, "folder made", "folders made"},
+		{r.FoldersCreated, "folder " + made, "folders " + made},
 		{r.Recovered, "recovered", "recovered"},
 		{r.Doubles, "late double removed", "late doubles removed"},
 	} {
@@ -93,11 +102,11 @@ func reportParts(r mailsync.Report, err error) []string {
 		case p.n == 1:
 			parts = append(parts, "1 "+p.one)
 		case p.n > 1:
-			parts = append(parts, count(p.n)+" "+p.many)
+			parts = append(parts, Count(p.n)+" "+p.many)
 		}
 	}
 	if r.Exceptions > 0 {
-		parts = append(parts, fmt.Sprintf("%s not carried (%s new)", count(r.Exceptions), count(r.NewExceptions)))
+		parts = append(parts, fmt.Sprintf("%s not carried (%s new)", Count(r.Exceptions), Count(r.NewExceptions)))
 	}
 	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
 	switch {
@@ -133,11 +142,11 @@ func messages(n int64) string {
 	if n == 1 {
 		return "1 message"
 	}
-	return count(n) + " messages"
+	return Count(n) + " messages"
 }
 
-// count writes 1234567 as 1,234,567.
-func count(n int64) string {
+// Count writes 1234567 as 1,234,567.
+func Count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -145,8 +154,8 @@ func count(n int64) string {
 	return s
 }
 
-// bytesText writes sizes in powers of 1000, as mail hosters do.
-func bytesText(n int64) string {
+// Bytes writes sizes in powers of 1000, as mail hosters do.
+func Bytes(n int64) string {
 	units := []string{"kB", "MB", "GB", "TB"}
 	if n < 1000 {
 		return strconv.FormatInt(n, 10) + " B"

@@ -49,7 +49,10 @@ func (t *terminal) Event(e mailsync.Event) {
 		t.erase()
 		t.bar = nil
 		t.problems.end()
-		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, e.Err), t.width))
+		if nothingToTell(e) {
+			return
+		}
+		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, t.tally.expected, e.Err), t.width))
 	}
 }
 

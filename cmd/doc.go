@@ -1,0 +1,27 @@
+// Package cmd is the command line of mailmove: it binds flags, validates them, builds what the engine needs,
+// runs it and renders what happens.
+//
+// Invariants:
+//
+//   - Only this package reads flags, the environment, files named on the command line and the terminal, and
+//     only Main turns an error into an exit code. Nothing below prints or exits.
+//   - A command is three moves: bind, validate, run. Its RunE holds no other logic.
+//   - A password comes from a file, a command, the environment or a prompt, never from an argument or a URL,
+//     and is an auth.Secret from the moment it is read.
+//   - Standard input is read for prompts on a terminal only. In a shell loop it belongs to the loop.
+//   - Every exit code is a row of the table in exit.go. docs/exit-codes.md and the help topic are made from it.
+//
+// Where to change what:
+//
+//	main.go       Main, the root command, how an error is printed
+//	exit.go       the table of exit codes; exitmap.go gives each error its code
+//	url.go        what --source and --target may hold
+//	endpoint.go   endpoint flags and the endpoints made of them
+//	password.go   where passwords come from
+//	statedir.go   where the state is, and the default account id
+//	values.go     flag values: sizes, intervals, TLS modes
+//	stop.go       signals
+//	usage.go      how help looks
+//	run.go        the wiring of engine, sessions and state
+//	sync.go, status.go, version.go, demo.go   one command each
+package cmd

@@ -1,0 +1,124 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Exit codes. Where imapsync has a number for the same thing it is imapsync's, so that wrappers keep working;
+// 64 to 76 are those of sysexits.h.
+const (
+	exitDone         = 0
+	exitOther        = 1
+	exitHangup       = 6
+	exitBusy         = 8
+	exitTLS          = 12
+	exitUsage        = 64
+	exitStateDamaged = 65
+	exitNoInput      = 66
+	exitUnavailable  = 69
+	exitInternal     = 70
+	exitState        = 73
+	exitProtocol     = 76
+	exitConnectSrc   = 101
+	exitConnectDst   = 102
+	exitExceptions   = 111
+	exitQuota        = 113
+	exitAppend       = 114
+	exitFetch        = 115
+	exitCreate       = 116
+	exitSelect       = 117
+	exitStore        = 120
+	exitInterrupt    = 130
+	exitTerminate    = 143
+	exitAuthSrc      = 161
+	exitAuthDst      = 162
+)
+
+type exitRow struct {
+	Code    int
+	Meaning string
+	Next    string
+}
+
+// exitTable is the one table: the help topic and docs/exit-codes.md are made from it.
+func exitTable() []exitRow {
+	return []exitRow{
+		{exitDone, "done; exceptions of earlier passes may still be open", ""},
+		{exitOther, "something else failed", "read the message"},
+		{exitHangup, "stopped by SIGHUP (the terminal went away)", "run it again: it goes on where it was"},
+		{exitBusy, "another process is working on this account", "wait for it"},
+		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
+		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
+		{exitStateDamaged, "the state file is damaged, of another version, or of another account", "see the hint"},
+		{exitNoInput, "a password, or a file that was named, cannot be had", "see the hint"},
+		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
+		{exitInternal, "a fault in mailmove itself", "report it"},
+		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
+		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
+		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
+		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
+		{exitExceptions, "done, but messages or folders could not be carried that were not known before", "mailmove status --id ID lists them"},
+		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
+		{exitAppend, "the target refuses messages", "read the server's words"},
+		{exitFetch, "the source does not give messages", "run it again"},
+		{exitCreate, "the target refuses a new folder", "read the server's words"},
+		{exitSelect, "a folder cannot be listed or opened", "read the server's words"},
+		{exitStore, "the target refuses flags", "read the server's words"},
+		{exitInterrupt, "stopped by Ctrl-C (SIGINT)", "run it again: it goes on where it was"},
+		{exitTerminate, "stopped by SIGTERM", "run it again: it goes on where it was"},
+		{exitAuthSrc, "the source refuses the login", "check user and password"},
+		{exitAuthDst, "the target refuses the login", "check user and password"},
+	}
+}
+
+// exitHelp is the text of "mailmove help exit-codes".
+func exitHelp() string {
+	var b strings.Builder
+	b.WriteString("What the exit code of mailmove says:\n\n")
+	for _, r := range exitTable() {
+		b.WriteString(hanging(fmt.Sprintf("  %3d  ", r.Code), r.Meaning, 80))
+	}
+	b.WriteString("\nAfter every code the same command can be run again: a pass goes on where the\n" +
+		"last one ended and sends nothing twice.\n")
+	return b.String()
+}
+
+// exitDoc is docs/exit-codes.md.
+func exitDoc() string {
+	var b strings.Builder
+	b.WriteString("# Exit codes\n\n" +
+		"Made from the table in `cmd/exit.go`; `mailmove help exit-codes` prints the same.\n" +
+		"Numbers are those of imapsync where it has one for the same thing, and those of `sysexits.h`.\n\n" +
+		"| code | meaning | what next |\n| ---: | --- | --- |\n")
+	for _, r := range exitTable() {
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", r.Code, r.Meaning, r.Next)
+	}
+	b.WriteString("\nAfter every code the same command can be run again: a pass goes on where the last one ended and\n" +
+		"sends nothing twice.\n\n" +
+		"A message that cannot be carried makes the exit code 111 in the pass that finds it. Later passes count it\n" +
+		"in their summary and exit 0 again; `mailmove status --id ID` lists all that are open.\n")
+	return b.String()
+}
+
+// hanging wraps text at width columns behind a first-line prefix, and indents the lines that follow as far.
+func hanging(prefix, text string, width int) string {
+	var b strings.Builder
+	b.WriteString(prefix)
+	column, indent := len(prefix), strings.Repeat(" ", len(prefix))
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > width:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

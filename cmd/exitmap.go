@@ -1,0 +1,150 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"mailmove/imapx"
+	"mailmove/state"
+	mailsync "mailmove/sync"
+)
+
+// failure is an error of the command line itself, with its exit code and what to do next.
+type failure struct {
+	code int
+	what string
+	hint string
+	err  error
+}
+
+func (f *failure) Error() string { return f.what }
+func (f *failure) Unwrap() error { return f.err }
+func (f *failure) Hint() string  { return f.hint }
+
+// usagef makes the error of a wrong command line.
+func usagef(hint, format string, args ...any) error {
+	return &failure{code: exitUsage, what: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// kindRow says what a class of server error is called and which exit code it has on each side.
+type kindRow struct {
+	what   string
+	source int
+	target int
+}
+
+func kindTable() map[imapx.Kind]kindRow {
+	return map[imapx.Kind]kindRow{
+		imapx.KindOther:       {"failed at", exitOther, exitOther},
+		imapx.KindConnect:     {"cannot reach", exitConnectSrc, exitConnectDst},
+		imapx.KindTLS:         {"no secure connection to", exitTLS, exitTLS},
+		imapx.KindAuth:        {"login refused by", exitAuthSrc, exitAuthDst},
+		imapx.KindLost:        {"lost the connection to", exitConnectSrc, exitConnectDst},
+		imapx.KindQuota:       {"mailbox full at", exitQuota, exitQuota},
+		imapx.KindUnavailable: {"not available now:", exitUnavailable, exitUnavailable},
+		imapx.KindFolder:      {"folder refused by", exitSelect, exitSelect},
+		imapx.KindAppend:      {"message refused by", exitAppend, exitAppend},
+		imapx.KindFetch:       {"message not given by", exitFetch, exitFetch},
+		imapx.KindStore:       {"flags refused by", exitStore, exitStore},
+		imapx.KindProtocol:    {"protocol broken by", exitProtocol, exitProtocol},
+	}
+}
+
+// exitCode gives every error its row of the table.
+func exitCode(err error) int {
+	var (
+		own         *failure
+		server      *imapx.Error
+		busy        *state.BusyError
+		newer       *state.NewerError
+		older       *state.OlderError
+		other       *state.OtherAccountError
+		damaged     *state.DamagedError
+		unwritable  *state.UnwritableError
+		networkFile *state.NetworkFSError
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &own):
+		return own.code
+	case errors.Is(err, mailsync.ErrSameMailbox):
+		return exitUsage
+	case errors.As(err, &server):
+		return serverCode(server)
+	case errors.As(err, &busy):
+		return exitBusy
+	case errors.As(err, &newer), errors.As(err, &older), errors.As(err, &other), errors.As(err, &damaged):
+		return exitStateDamaged
+	case errors.As(err, &unwritable), errors.As(err, &networkFile):
+		return exitState
+	}
+	return exitOther
+}
+
+func serverCode(e *imapx.Error) int {
+	row := kindTable()[e.Kind]
+	switch {
+	case e.Kind == imapx.KindFolder && strings.HasPrefix(e.Op, "CREATE"):
+		return exitCreate
+	case e.Side == "target":
+		return row.target
+	default:
+		return row.source
+	}
+}
+
+// describe gives the two lines of an error: what, where and why; and what to do next, "" without.
+func describe(err error) (line, hint string) {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		hint = hinted.Hint()
+	}
+	var server *imapx.Error
+	switch {
+	case errors.As(err, &server):
+		return describeServer(server), server.Hint
+	case errors.Is(err, mailsync.ErrSameMailbox):
+		return err.Error(), orElse(hint, "give two different mailboxes; nothing was written")
+	case errors.Is(err, context.DeadlineExceeded):
+		return "took too long: " + err.Error(), hint
+	}
+	return err.Error(), hint
+}
+
+func describeServer(e *imapx.Error) string {
+	var b strings.Builder
+	b.WriteString(kindTable()[e.Kind].what + " ")
+	if e.Side != "" {
+		b.WriteString(e.Side + " ")
+	}
+	b.WriteString(e.Server)
+	if e.Folder != "" {
+		fmt.Fprintf(&b, ", folder %q", e.Folder)
+	}
+	if e.UID != 0 {
+		fmt.Fprintf(&b, ", uid %d", e.UID)
+	}
+	b.WriteString(": ")
+	if e.Code != "" {
+		fmt.Fprintf(&b, "[%s] ", e.Code)
+	}
+	switch {
+	case e.Text != "":
+		b.WriteString(e.Text)
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	default:
+		b.WriteString(e.Op + " failed")
+	}
+	return b.String()
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,195 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"mailmove/cmd/internal/ui"
+)
+
+// app is what the commands share: the three streams and the signals.
+type app struct {
+	in     *os.File
+	out    io.Writer
+	err    io.Writer
+	screen bool // err is a terminal
+	width  int  // columns of it
+	stops  *stops
+}
+
+// Main runs the command line and gives the exit code.
+func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			code = fault(stderr, r)
+		}
+	}()
+	a := &app{in: stdin, out: stdout, err: stderr, screen: term.IsTerminal(int(stderr.Fd())), width: 80}
+	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
+		a.width = w
+	}
+	var tell func(string)
+	if a.screen {
+		tell = func(s string) { fmt.Fprintf(stderr, "\r\x1b[K%s\n", s) }
+	}
+	ctx, s, end := watchSignals(context.Background(), tell)
+	defer end()
+	a.stops = s
+	root := newRoot(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
+		err = s.interrupted(false)
+	}
+	printError(stderr, err)
+	return exitCode(err)
+}
+
+// printError writes one line that says what failed, where and why, and one that says what to do next.
+func printError(w io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	line, hint := describe(err)
+	if line == "" {
+		return
+	}
+	fmt.Fprintf(w, "mailmove: %s\n", ui.Clean(line))
+	if hint != "" {
+		fmt.Fprintf(w, "  %s\n", ui.Clean(hint))
+	}
+}
+
+// fault reports a programming error in one line with the place, which is what a report needs.
+func fault(w io.Writer, r any) int {
+	place := ""
+	for _, line := range strings.Split(string(debug.Stack()), "\n") {
+		if file, _, ok := strings.Cut(strings.TrimSpace(line), " +0x"); ok && strings.Contains(file, "mailmove/") &&
+			!strings.Contains(file, "cmd/main.go") {
+			place = file
+			break
+		}
+	}
+	fmt.Fprintf(w, "mailmove: fault in mailmove itself at %s: %s\n  please report this, with the version (%s)\n",
+		ui.Clean(place), ui.Clean(fmt.Sprint(r)), versionText())
+	return exitInternal
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mailmove",
+		Short: "Move mailboxes from one IMAP server to another",
+		Long: "mailmove copies a mailbox from one IMAP server to another, exactly, and on every\n" +
+			"further run only what changed. The old mailbox is never altered.",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return c.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageFunc(func(c *cobra.Command) error { _, err := io.WriteString(c.OutOrStderr(), usage(c)); return err })
+	root.AddCommand(newSync(a), newStatus(a), newVersion(a), &cobra.Command{
+		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
+	})
+	return root
+}
+
+func unknownCommand(c *cobra.Command, name string) error {
+	hint := "see mailmove --help"
+	if near := nearest(name, commandNames(c)); near != "" {
+		hint = "did you mean mailmove " + near + "?"
+	}
+	return usagef(hint, "unknown command %q", name)
+}
+
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
+}
+
+// flagError turns what the flag parser says into our two lines, with a suggestion for a misspelt flag. A value
+// is not repeated: somebody may have tried --source-password.
+func flagError(c *cobra.Command, err error) error {
+	hint := "see " + c.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		name := unknown.GetSpecifiedName()
+		if strings.HasSuffix(name, "-password") || strings.HasSuffix(name, "-pass") || name == "password" {
+			hint = "passwords are never arguments: use a -password-file, a -password-command or the environment"
+		} else if near := nearest(name, names); near != "" {
+			hint = "did you mean --" + near + "?"
+		}
+		return usagef(hint, "unknown flag %s", dashed(name))
+	case errors.As(err, &invalid):
+		return usagef(hint, "--%s: %v", invalid.GetFlag().Name, invalid.Unwrap())
+	}
+	return usagef(hint, "%s", err.Error())
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// nearest finds the name that a typing error could have been meant as, "" where none is near.
+func nearest(typed string, names []string) string {
+	best, bestDistance := "", 1+len(typed)/3
+	for _, n := range names {
+		if d := distance(typed, n); d < bestDistance || (d == bestDistance && best == "") {
+			best, bestDistance = n, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+func versionText() string {
+	return version + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+}

@@ -1,0 +1,95 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/imapx"
+	"mailmove/state"
+	mailsync "mailmove/sync"
+)
+
+// run is the wiring: state, sessions, engine, renderer.
+func (p *pass) run(ctx context.Context, a *app) (err error) {
+	file, err := state.Open(ctx, state.Options{
+		Dir: p.stateDir, Account: p.account, ReadOnly: p.dryRun,
+		Source: endpointText(p.source), Target: endpointText(p.target),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	traceFile, err := p.openTrace()
+	if err != nil {
+		return err
+	}
+	var tracer io.Writer // stays nil without a file: a nil *os.File in an interface is not nil
+	if traceFile != nil {
+		defer func() { err = errors.Join(err, traceFile.Close()) }()
+		tracer = &lineWriter{file: traceFile}
+	}
+	render := ui.New(p.uiOptions(a))
+	defer render.Close()
+	options := imapx.Options{Trace: tracer}
+	report, err := mailsync.Run(ctx, mailsync.Options{
+		Account: p.account, State: file, SpoolDir: p.stateDir,
+		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
+			s, err := imapx.DialSource(ctx, p.source, options)
+			if err != nil {
+				return nil, err // never s: a nil session in an interface is not nil
+			}
+			return s, nil
+		},
+		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
+			t, err := imapx.DialTarget(ctx, p.target, options)
+			if err != nil {
+				return nil, err
+			}
+			return t, nil
+		},
+		Memory: p.memory, Connections: p.connections, DryRun: p.dryRun, RetryFor: p.retryTime(),
+		Events: render.Event, Stop: a.stops.pass(),
+	})
+	return passError(report, err, a.stops)
+}
+
+// retryTime is how the engine wants --retry-for off: it takes 0 for its own default.
+func (p *pass) retryTime() time.Duration { return max(p.retryFor, time.Nanosecond) }
+
+func (p *pass) uiOptions(a *app) ui.Options {
+	mode := p.output
+	if mode == ui.Plain && a.screen {
+		mode = ui.Terminal
+	}
+	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress}
+}
+
+// passError is what the exit code is made of once a pass ended.
+func passError(r mailsync.Report, err error, s *stops) error {
+	switch {
+	case errors.Is(err, mailsync.ErrInterrupted):
+		return s.interrupted(true)
+	case err != nil:
+		return err
+	case r.NewExceptions > 0:
+		return &failure{code: exitExceptions} // each has its line already
+	}
+	return nil
+}
+
+// lineWriter lets several connections share one trace file.
+type lineWriter struct {
+	mu   sync.Mutex
+	file *os.File
+}
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file.Write(b)
+}

@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"mailmove/cmd/internal/ui"
+)
+
+// The scripts in testdata/script are the user's view: each drives the real command line as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){
+		"mailmove": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// leakChecked fails a run that leaves goroutines behind.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	return code
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("MAILMOVE_STATE_DIR", e.Getenv("WORK")+"/state")
+			e.Setenv("HOME", e.Getenv("WORK"))
+			return newAuthority(e)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"server": startServer,
+			"mode":   isMode,
+			"newer":  newer,
+		},
+	})
+}
+
+// exits CODE COMMAND ARGS… runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d; it said: %s", got, want, ts.ReadFile("stderr"))
+	}
+	// No error may look like a crash, whatever the script goes on to ask.
+	if text := ts.ReadFile("stderr"); strings.Contains(text, "goroutine ") || strings.Contains(text, "panic") {
+		ts.Fatalf("a stack trace: %s", text)
+	}
+}
+
+// mode PATH OCTAL checks permissions.
+func isMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode PATH OCTAL")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+func TestHelpFitsTheScreen(t *testing.T) {
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, width: 80}
+	root := newRoot(a)
+	for _, c := range append(root.Commands(), root) {
+		for line := range strings.Lines(c.Short + "\n" + c.Long + "\n" + usage(c)) {
+			if line = strings.TrimRight(line, "\n"); ui.Width(line) > helpColumns {
+				t.Errorf("%s: %d columns: %s", c.Name(), ui.Width(line), line)
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package cmd
+
+import (
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mailmove/imapx/imaptest"
+)
+
+// authority is the certificate authority of one script; its file is $WORK/ca.pem.
+type authority struct{ *imaptest.CA }
+
+func newAuthority(e *testscript.Env) error {
+	ca, err := imaptest.NewCA()
+	if err != nil {
+		return err
+	}
+	e.Values[authority{}] = ca
+	return os.WriteFile(e.Getenv("WORK")+"/ca.pem", ca.PEM(), 0o600)
+}
+
+// startServer is the script command
+//
+//	server NAME [-mode tls|starttls|clear|expired|foreign] [-user NAME -password WORD] [-mail N]
+//
+// It starts a server in memory and sets the variable NAME to its address.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: server NAME [flags]")
+	}
+	set := flag.NewFlagSet("server", flag.ContinueOnError)
+	mode := set.String("mode", "tls", "")
+	user := set.String("user", "alice", "")
+	password := set.String("password", "wonder land", "")
+	mail := set.Int("mail", 0, "")
+	ts.Check(set.Parse(args[1:]))
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail)
+	ts.Check(err)
+	ts.Defer(stop)
+	ts.Setenv(args[0], addr)
+	_, port, err := net.SplitHostPort(addr)
+	ts.Check(err)
+	ts.Setenv("PORT", port) // of the latest server
+}
+
+// newer FILE makes a state file one of a later version.
+func newer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newer FILE")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.Exec("PRAGMA user_version = 999; UPDATE meta SET value = '999' WHERE key = 'version'")
+	ts.Check(errors.Join(err, db.Close()))
+}
+
+func serve(ca *imaptest.CA, mode, name, password string, mail int) (string, func(), error) {
+	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
+	cert, err := ca.Issue(kind)
+	if err != nil {
+		return "", nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	user, err := mailbox(name, password, mail)
+	if err != nil {
+		return "", nil, err
+	}
+	memory := imapmemserver.New()
+	memory.AddUser(user)
+	options := &imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return memory.NewSession(), nil, nil
+		},
+		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}},
+		InsecureAuth: mode == "clear",
+		Logger:       log.New(io.Discard, "", 0),
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	addr := listener.Addr().String()
+	switch mode {
+	case "starttls":
+		options.TLSConfig = config
+	case "clear":
+	default:
+		listener = tls.NewListener(listener, config)
+	}
+	server := imapserver.New(options)
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(listener) }) // ends with an error: Close
+	return addr, func() { server.Close(); running.Wait() }, nil
+}
+
+// mailbox is a user with mail in INBOX and in a folder with an umlaut and a hostile name.
+func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
+	u := imapmemserver.NewUser(name, password)
+	// This server numbers its folders' UIDVALIDITY from 1. Two of them would look like one mailbox.
+	var err error
+	for range rand.N(1 << 16) {
+		err = errors.Join(err, u.Create("x", nil), u.Delete("x"))
+	}
+	err = errors.Join(err, u.Create("INBOX", nil))
+	if mail > 0 {
+		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\x1b[31m", nil))
+	}
+	for i := range mail {
+		text := fmt.Sprintf("From: a@b.example\r\nTo: alice@old.example\r\nSubject: %d\r\n"+
+			"Date: Mon, 02 Jan 1995 15:04:05 +0000\r\nMessage-ID: <%d@b.example>\r\n\r\nHello %d\r\n", i, i, i)
+		folder := "INBOX"
+		if i%3 == 2 {
+			folder = "Entwürfe"
+		}
+		_, e := u.Append(folder, literal{strings.NewReader(text)}, &imap.AppendOptions{
+			Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC),
+		})
+		err = errors.Join(err, e)
+	}
+	return u, err
+}
+
+type literal struct{ *strings.Reader }
+
+func (l literal) Size() int64 { return int64(l.Len()) }

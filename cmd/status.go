@@ -1,0 +1,231 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/state"
+)
+
+type statusFlags struct {
+	id       string
+	stateDir string
+	json     bool
+}
+
+const statusLong = `What the state folder knows of each account: how much is on the target, what
+could not be carried, when the last pass ended and how. No server is asked, and
+a pass that is running is not disturbed. With --id, also each message that could
+not be carried.`
+
+func newStatus(a *app) *cobra.Command {
+	f := &statusFlags{}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is known of each account",
+		Long:  statusLong,
+		Args:  noArguments,
+	}
+	c.Flags().StringVar(&f.id, "id", "", "only the account with this `NAME`, with its exceptions")
+	c.Flags().StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each account")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		dir, err := stateDir(f.stateDir)
+		if err != nil {
+			return err
+		}
+		return f.run(c.Context(), a, dir)
+	}
+	return c
+}
+
+// run prints what can be read. A file that cannot fails the command, after all others were shown.
+func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
+	paths, err := f.paths(dir)
+	if err != nil {
+		return err
+	}
+	var all []state.Summary
+	var failed []error
+	for _, p := range paths {
+		s, err := state.Inspect(ctx, p)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all = append(all, s)
+	}
+	switch {
+	case f.json:
+		err = statusJSON(a.out, all)
+	case len(all) == 0 && len(failed) == 0:
+		_, err = fmt.Fprintf(a.out, "no account in %s\n", ui.Clean(dir))
+	case len(all) > 0:
+		err = statusTable(a.out, all)
+	}
+	if err == nil && f.id != "" && !f.json && len(all) == 1 {
+		err = statusExceptions(a.out, all[0])
+	}
+	for i, e := range failed {
+		if i < len(failed)-1 {
+			printError(a.err, e)
+		} else {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+func (f *statusFlags) paths(dir string) ([]string, error) {
+	if f.id == "" {
+		return state.List(dir)
+	}
+	path := filepath.Join(dir, state.FileName(f.id))
+	known, err := state.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range known {
+		if k == path {
+			return []string{path}, nil
+		}
+	}
+	return nil, &failure{code: exitNoInput, what: fmt.Sprintf("no account %q in %s", f.id, dir),
+		hint: "mailmove status without --id lists the accounts"}
+}
+
+// statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
+func statusTable(w io.Writer, all []state.Summary) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FOLDERS\tMESSAGES\tSIZE\tNOT CARRIED\tLAST PASS\tACCOUNT")
+	for _, s := range all {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
+			ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
+	}
+	return t.Flush()
+}
+
+// lastPass says when and how the last pass ended, or who is at it.
+func lastPass(s state.Summary) string {
+	switch {
+	case s.Running && s.Holder.PID > 0:
+		return fmt.Sprintf("running (process %d)", s.Holder.PID)
+	case s.Running:
+		return "running"
+	case len(s.Passes) == 0:
+		return "no pass yet"
+	}
+	p := s.Passes[0]
+	when := p.Ended
+	if when.IsZero() {
+		when = p.Started
+	}
+	return fmt.Sprintf("%s %s", p.Result, when.Local().Format("2006-01-02 15:04"))
+}
+
+func statusExceptions(w io.Writer, s state.Summary) error {
+	for _, e := range s.Listed {
+		where := ui.Clean(e.Folder)
+		if e.UID != 0 {
+			where += fmt.Sprintf(" uid %d", e.UID)
+		}
+		line := "  not carried: " + where + ": " + ui.Clean(e.Reason)
+		for _, more := range []string{e.Detail, e.Date, e.Subject, e.MessageID} {
+			if more != "" {
+				line += "; " + ui.Clean(more)
+			}
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	if left := s.Exceptions - int64(len(s.Listed)); left > 0 {
+		if _, err := fmt.Fprintf(w, "  and %s more\n", ui.Count(left)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statusRecord is one line of "status --json", described in docs/status.md.
+type statusRecord struct {
+	Account    string          `json:"account"`
+	Source     string          `json:"source"`
+	Target     string          `json:"target"`
+	File       string          `json:"file"`
+	FileBytes  int64           `json:"file_bytes"`
+	Running    bool            `json:"running"`
+	PID        int             `json:"pid"`
+	Folders    int             `json:"folders"`
+	Stored     int64           `json:"stored"`
+	Bytes      int64           `json:"bytes"`
+	Gone       int64           `json:"gone"`
+	SourceGone int64           `json:"source_gone"`
+	Open       int64           `json:"open"`
+	Exceptions int64           `json:"exceptions"`
+	LastResult string          `json:"last_result"`
+	LastStart  *time.Time      `json:"last_start"`
+	LastEnd    *time.Time      `json:"last_end"`
+	LastError  string          `json:"last_error"`
+	Listed     []jsonException `json:"listed"`
+}
+
+type jsonException struct {
+	Folder    string `json:"folder"`
+	UID       uint32 `json:"uid"`
+	Reason    string `json:"reason"`
+	Code      string `json:"code"`
+	Detail    string `json:"detail"`
+	MessageID string `json:"message_id"`
+	Subject   string `json:"subject"`
+	Date      string `json:"date"`
+	Accepted  bool   `json:"accepted"`
+}
+
+func statusJSON(w io.Writer, all []state.Summary) error {
+	for _, s := range all {
+		line, err := json.Marshal(record(s))
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w, ui.EscapeJSON(string(line))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func record(s state.Summary) statusRecord {
+	r := statusRecord{
+		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
+		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
+		Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions,
+		Listed: []jsonException{},
+	}
+	if len(s.Passes) > 0 {
+		p := s.Passes[0]
+		r.LastResult, r.LastError, r.LastStart, r.LastEnd = p.Result, p.Error, moment(p.Started), moment(p.Ended)
+	}
+	for _, e := range s.Listed {
+		r.Listed = append(r.Listed, jsonException{e.Folder, e.UID, e.Reason, e.Code, e.Detail, e.MessageID, e.Subject, e.Date, e.Accepted})
+	}
+	return r
+}
+
+// moment is null where nothing is known.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

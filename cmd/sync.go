@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/imapx"
+)
+
+// syncFlags are what "mailmove sync" takes.
+type syncFlags struct {
+	source      endpointFlags
+	target      endpointFlags
+	id          string
+	stateDir    string
+	memory      byteSize
+	connections int
+	retryFor    interval
+	dryRun      bool
+	json        bool
+	quiet       bool
+	progress    interval
+	trace       string
+}
+
+const syncLong = `One pass over one account: copies what is new on the source, carries changed
+flags, and leaves alone what was moved, deleted or read in the new mailbox.
+The first pass copies everything. The source is never changed.`
+
+const syncExample = `  export MAILMOVE_SOURCE_PASSWORD=… MAILMOVE_TARGET_PASSWORD=…
+  mailmove sync --source mail.old.example --source-user alice@old.example \
+                --target mail.new.example --target-user alice@new.example`
+
+func newSync(a *app) *cobra.Command {
+	f := &syncFlags{
+		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
+		memory: 64 << 20, retryFor: interval(5 * time.Minute), progress: interval(time.Minute),
+	}
+	c := &cobra.Command{
+		Use:     "sync --source HOST --source-user NAME --target … --target-user …",
+		Short:   "Move one mailbox: everything first, then what changed",
+		Long:    syncLong,
+		Example: syncExample,
+		Args:    noArguments,
+
+		DisableFlagsInUseLine: true,
+	}
+	c.Flags().SortFlags = false
+	f.bind(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		p, err := f.validate()
+		if err != nil {
+			return err
+		}
+		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
+			return err
+		}
+		return p.run(c.Context(), a)
+	}
+	return c
+}
+
+func (f *syncFlags) bind(set *pflag.FlagSet) {
+	groups := flagGroups()
+	group(set, groups[0], f.source.bind)
+	f.target.bind(set)
+	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
+	group(set, groups[1], func(s *pflag.FlagSet) {
+		s.StringVar(&f.id, "id", "", "`NAME` of the account in state and output (default: made of both mailboxes)")
+		s.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: $MAILMOVE_STATE_DIR, else see docs/sync.md)")
+		s.Var(&f.memory, "memory", "most memory for messages in flight, for example 64MiB")
+		s.IntVar(&f.connections, "connections", 2, "`N` connections to each server, 1 to 16")
+		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
+		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
+	})
+	group(set, groups[2], func(s *pflag.FlagSet) {
+		s.Var(&f.progress, "progress", "how often a line of progress is printed where there is no terminal, or off")
+		s.BoolVar(&f.quiet, "quiet", false, "print nothing unless something is new: for cron")
+		s.BoolVar(&f.json, "json", false, "print events, one JSON object a line (docs/events.md)")
+		s.StringVar(&f.trace, "trace", "", "write the IMAP protocol to `FILE`, without passwords and mail")
+	})
+}
+
+// validate checks everything that needs no network and no password.
+func (f *syncFlags) validate() (*pass, error) {
+	source, err := f.source.endpoint()
+	if err != nil {
+		return nil, err
+	}
+	target, err := f.target.endpoint()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDifferent(source, target); err != nil {
+		return nil, err
+	}
+	switch {
+	case f.connections < 1 || f.connections > 16:
+		return nil, usagef("servers close the door at about 10 for one login", "--connections is from 1 to 16")
+	case f.memory < minMemory:
+		return nil, usagef("", "--memory is at least %s", byteText(minMemory))
+	case f.quiet && f.json:
+		return nil, usagef("give one of them", "both --quiet and --json")
+	case len(f.id) > 200 || ui.Clean(f.id) != f.id:
+		return nil, usagef("", "--id is a name of at most 200 bytes, without control characters")
+	}
+	dir, err := stateDir(f.stateDir)
+	if err != nil {
+		return nil, err
+	}
+	return &pass{
+		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir,
+		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), dryRun: f.dryRun,
+		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
+	}, nil
+}
+
+func (f *syncFlags) output() ui.Mode {
+	switch {
+	case f.json:
+		return ui.JSON
+	case f.quiet:
+		return ui.Quiet
+	}
+	return ui.Plain
+}
+
+// pass is a validated "mailmove sync".
+type pass struct {
+	account     string
+	source      imapx.Endpoint
+	target      imapx.Endpoint
+	stateDir    string
+	memory      int64
+	connections int
+	retryFor    time.Duration
+	dryRun      bool
+	output      ui.Mode
+	progress    time.Duration
+	trace       string
+}
+
+// logins gets both passwords, before anything is connected: a missing one fails the row at once.
+func (p *pass) logins(ctx context.Context, f *syncFlags, t terminal) error {
+	var err error
+	if p.source, err = f.source.login(ctx, p.source, t); err != nil {
+		return err
+	}
+	p.target, err = f.target.login(ctx, p.target, t)
+	return err
+}
+
+// openTrace makes the trace file, readable by its owner only: it names folders.
+func (p *pass) openTrace() (*os.File, error) {
+	if p.trace == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(filepath.Clean(p.trace), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, noInput("--trace", err)
+	}
+	return f, nil
+}
+
+func byteText(b byteSize) string { return b.String() }

@@ -1,0 +1,76 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const helpColumns = 80
+
+const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+{{end}}{{if or .Runnable .HasSubCommands}}
+{{.UsageString}}{{end}}`
+
+// groupOf is the annotation that puts a flag under a heading of the help.
+const groupOf = "group"
+
+// flagGroups are the headings, in order.
+func flagGroups() []string {
+	return []string{"Servers (each flag also as --target…)", "Pass", "Output", ""}
+}
+
+// group puts flags under a heading.
+func group(set *pflag.FlagSet, heading string, bind func(*pflag.FlagSet)) {
+	part := pflag.NewFlagSet("", pflag.ContinueOnError)
+	part.SortFlags = false
+	bind(part)
+	part.VisitAll(func(f *pflag.Flag) { f.Annotations = map[string][]string{groupOf: {heading}} })
+	set.AddFlagSet(part)
+}
+
+// usage is the part of the help below the description: examples, commands and flags, in 80 columns.
+func usage(c *cobra.Command) string {
+	var b strings.Builder
+	if c.Runnable() && c.HasParent() {
+		fmt.Fprintf(&b, "Usage: %s\n", c.UseLine())
+	} else {
+		b.WriteString("Usage: mailmove COMMAND [flags]\n")
+	}
+	if c.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
+	}
+	if c.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-10s  %s\n", sub.Name(), sub.Short)
+			}
+		}
+		b.WriteString("\nHelp topics: mailmove help exit-codes\n" +
+			"Flags of a command: mailmove COMMAND --help\n")
+		return b.String()
+	}
+	for _, heading := range flagGroups() {
+		set := pflag.NewFlagSet("", pflag.ContinueOnError)
+		set.SortFlags = false
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if headingOf(f) == heading && !f.Hidden {
+				set.AddFlag(f)
+			}
+		})
+		if set.HasFlags() {
+			fmt.Fprintf(&b, "\n%s:\n%s", orElse(heading, "Other"), set.FlagUsagesWrapped(helpColumns))
+		}
+	}
+	return b.String()
+}
+
+func headingOf(f *pflag.Flag) string {
+	if g := f.Annotations[groupOf]; len(g) > 0 {
+		return g[0]
+	}
+	return ""
+}
