@@ -19,9 +19,9 @@ type verdict struct {
 	retry Retry
 }
 
-// codeVerdict judges by response code alone.
-func codeVerdict(code imap.ResponseCode) (verdict, bool) {
-	v, ok := map[imap.ResponseCode]verdict{
+// codeVerdicts judge by response code alone.
+func codeVerdicts() map[imap.ResponseCode]verdict {
+	return map[imap.ResponseCode]verdict{
 		// RFC 5530 section 3
 		"UNAVAILABLE":          {KindUnavailable, ScopeAccount, RetryLater},
 		"AUTHENTICATIONFAILED": {KindAuth, ScopeAccount, RetryNever},
@@ -58,8 +58,7 @@ func codeVerdict(code imap.ResponseCode) (verdict, bool) {
 		"THROTTLED": {KindUnavailable, ScopeAccount, RetryLater},
 		// Dovecot, not in an RFC
 		"INPROGRESS": {KindUnavailable, asOp, RetryLater},
-	}[code]
-	return v, ok
+	}
 }
 
 // textRule judges by words: only for servers that give no code, or the wrong one.
@@ -97,7 +96,7 @@ func authVerdict() verdict { return verdict{KindAuth, ScopeAccount, RetryNever} 
 
 // judge decides what a refusal means: the text rules are exceptions to the codes, and few.
 func judge(code imap.ResponseCode, text string, kind Kind, scope Scope) verdict {
-	v, known := codeVerdict(code)
+	v, known := codeVerdicts()[code]
 	low := strings.ToLower(text)
 	for _, r := range textRules() {
 		if (r.code == code || r.code == "" && !known) && strings.Contains(low, r.text) {

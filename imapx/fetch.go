@@ -268,14 +268,20 @@ func (f *fetch) drop(p *fetched) {
 	}
 }
 
-// finish delivers what came without its date or size, which a server may not have; without flags, header or body
-// a message is asked for again.
-func (f *fetch) finish(h *command) {
+// passed delivers the messages that came without their date or size, which a server may not have, once it has
+// gone on to the next. Without flags, header or body a message is asked for again.
+func (f *fetch) passed() {
 	need := f.work.read.Want & (WantFlags | WantIdentity | WantBody)
 	for _, p := range f.partial {
-		if h.status.name == "OK" && p.have&need == need && f.live() {
+		if p.have&need == need {
 			f.deliver(p)
 		}
+	}
+}
+
+func (f *fetch) finish(h *command) {
+	if h.status.name == "OK" && f.live() {
+		f.passed()
 	}
 	f.release()
 }
@@ -307,10 +313,11 @@ func (v *visit) sendFetch(ctx context.Context, w *work, in *opening, set imap.UI
 	f.cmd = &command{op: "UID FETCH", folder: v.v.Folder, kind: KindFetch, scope: ScopeFolder, data: f.take, finish: f.finish}
 	if w.read.Want&WantBody != 0 {
 		f.cmd.body = func() *visit {
-			if f.live() {
-				return v
+			if !f.live() {
+				return nil
 			}
-			return nil
+			f.passed() // their bodies must not hold the room that the next one waits for
+			return v
 		}
 	}
 	cmd := v.c.command("UID FETCH").Raw(" " + set.String() + " " + fetchItems(w.read.Want))

@@ -1,0 +1,28 @@
+// Package imapx is IMAP as far as moving mail needs it: Source, which can only read, and Target, which can also
+// create folders, append, store flags and remove. Both are one connection; any number of goroutines may use it.
+// The vocabulary (UID sets, flags, capabilities) is go-imap's; the wire engine is our own (docs/decisions).
+//
+// Invariants:
+//   - A Source sends EXAMINE, BODY.PEEK, SEARCH, LIST, STATUS and the like: nothing that changes the old mailbox.
+//   - Every error is an *Error, classified once, in classify.go; callers switch on its fields, never on text.
+//   - Every wait ends with its context, or when nothing moved for Options.Timeout. Cancelling closes the socket.
+//   - A body is complete or it does not exist. What a pipelined FETCH brings is thrown away unless its EXAMINE
+//     showed the planned UIDVALIDITY.
+//   - A literal that does not wait is sent only where the server has taken the folder and every flag atom
+//     before (accept.go): mail must never become a command.
+//   - Names go out as raw as they came in. Credentials and literals never reach a trace, a log or an error.
+//   - No answer reaches a VisitHandler after its Visit has returned.
+//
+// Where to change what:
+//
+//	endpoint.go folder.go visit.go append.go error.go   the API's types
+//	dial.go login.go          connect, TLS, STARTTLS, greeting, authentication
+//	conn.go command.go        the connection: commands in flight, the reader, how it ends
+//	rolling.go trace.go       deadlines; the protocol trace
+//	classify.go               what a refusal means, by code and by text
+//	list.go listparse.go      LIST, LSUB, STATUS, NAMESPACE
+//	select.go                 EXAMINE and SELECT, and who has the selection
+//	visit_run.go visit_rounds.go visit_search.go fetch.go   a Visit's flights, SEARCH, FETCH and bodies
+//	target.go prepare.go store.go                           folders, flags, removal
+//	accept.go append_send.go append_wait.go                 APPEND: the probe, the literals, the answers
+package imapx
