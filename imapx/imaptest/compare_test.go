@@ -151,7 +151,9 @@ func TestCompareRefusesWhatItCannotRead(t *testing.T) {
 	const second = "S= \"* 2 FETCH (UID 2 FLAGS () INTERNALDATE \\\"01-Jan-2001 00:00:00 +0000\\\" BODY[] {4}\\r\\nab"
 	for name, c := range map[string]struct{ script, want string }{
 		"a message less than announced": {opening + first + "S: <e> OK done\n", "it has 2 messages, FETCH brought 1"},
-		"a literal cut off":             {opening + first + second + "\"\nX: fin\n", ""},
+		"a literal cut off":             {opening + first + second + "\"\nX: fin\n", "a literal of 4 bytes ended after 2"},
+		"no body at all": {opening + first + "S: * 2 FETCH (UID 2 FLAGS () INTERNALDATE \"01-Jan-2001 00:00:00 +0000\" BODY[] NIL)\n" +
+			"S: <e> OK done\n", "it has 2 messages, FETCH brought 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The referee hangs up on what it cannot believe; scripts that end in X close first.

@@ -16,7 +16,7 @@ import (
 // TestLateMailLands shows on a real server what BreakLate is for: the client is gone, the folder still empty, and then
 // the messages are there after all.
 func TestLateMailLands(t *testing.T) {
-	const late = 400 * time.Millisecond
+	const late = 1500 * time.Millisecond
 	s := real.Dovecot(t, real.Options{})
 	messages := func() string {
 		c, err := net.Dial("tcp", s.Addr())

@@ -111,7 +111,8 @@ func readFolder(c *imapclient.Client, name string) ([]mail, error) {
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		m, complete, err := readMail(msg)
 		if err != nil {
-			cmd.Close()
+			// Not cmd.Close(): it would read on in a literal that go-imap's decoder has left already. The
+			// connection is lost anyway, and its end stops the decoder.
 			return nil, err
 		}
 		if complete {
@@ -127,7 +128,7 @@ func readFolder(c *imapclient.Client, name string) ([]mail, error) {
 	return mails, nil
 }
 
-// readMail hashes a message as it streams by. It is not complete where the server only told of new flags.
+// readMail hashes a message as it streams by. It is not complete where the server only told of new flags, or gave NIL.
 func readMail(msg *imapclient.FetchMessageData) (m mail, complete bool, err error) {
 	var got struct{ body, date, flags bool }
 	for item := msg.Next(); item != nil; item = msg.Next() {
@@ -140,7 +141,7 @@ func readMail(msg *imapclient.FetchMessageData) (m mail, complete bool, err erro
 			m.flags, got.flags = sortedFlags(item.Flags), true
 		case imapclient.FetchItemDataBodySection:
 			if item.Literal == nil {
-				return m, false, fmt.Errorf("message %d: its body is NIL", msg.SeqNum)
+				continue // NIL is no body
 			}
 			if err := m.readBody(item.Literal); err != nil {
 				return m, false, fmt.Errorf("message %d: %w", msg.SeqNum, err)
@@ -157,10 +158,10 @@ func (m *mail) readBody(lit imap.LiteralReader) error {
 	h := sha256.New()
 	head := make([]byte, min(lit.Size(), headerPeek))
 	n, err := io.ReadFull(lit, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
+	if err != nil { // a literal that ended once must not be read again, see readFolder
+		return fmt.Errorf("a literal of %d bytes ended after %d: %w", lit.Size(), n, err)
 	}
-	h.Write(head[:n])
+	h.Write(head)
 	rest, err := io.Copy(h, lit)
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func (m *mail) readBody(lit imap.LiteralReader) error {
 		return fmt.Errorf("a literal of %d bytes ended after %d", lit.Size(), m.size)
 	}
 	copy(m.hash[:], h.Sum(nil))
-	m.id, m.subject = headerField(head[:n], "Message-ID"), headerField(head[:n], "Subject")
+	m.id, m.subject = headerField(head, "Message-ID"), headerField(head, "Subject")
 	return nil
 }
 
