@@ -1,0 +1,128 @@
+package sync_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mailmove/imapx"
+	"mailmove/imapx/auth"
+	"mailmove/state"
+	mailsync "mailmove/sync"
+)
+
+// passEnv carries a transfer to a child process: the test binary runs itself again, so that it can be killed.
+const passEnv = "MAILMOVE_TEST_PASS"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(passEnv); text != "" {
+		os.Exit(childPass(text))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// transfer is one account between two test servers.
+type transfer struct {
+	Source, Target         string // host:port, clear text
+	SourceUser, TargetUser string
+	Password               string
+	Dir                    string // state
+	Settle, LateWindow     time.Duration
+	Trace                  string                                                  // file, "": none
+	Stop                   <-chan struct{}                                         `json:"-"`
+	Events                 func(mailsync.Event)                                    `json:"-"`
+	SourceDial, TargetDial func(context.Context, string, string) (net.Conn, error) `json:"-"`
+}
+
+// run is one pass in this process.
+func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
+	st, err := state.Open(ctx, state.Options{Dir: x.Dir, Account: x.SourceUser + "-" + x.TargetUser, Source: x.SourceUser, Target: x.TargetUser})
+	if err != nil {
+		return mailsync.Report{}, err
+	}
+	defer st.Close()
+	var opts imapx.Options
+	if x.Trace != "" {
+		f, err := os.Create(x.Trace)
+		if err != nil {
+			return mailsync.Report{}, err
+		}
+		defer f.Close()
+		opts.Trace = f
+	}
+	source, target := opts, opts
+	source.Dial, target.Dial = x.SourceDial, x.TargetDial
+	return mailsync.Run(ctx, mailsync.Options{
+		Account: "test", State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
+		Stop: x.Stop, Events: x.Events,
+		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
+			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password), source)
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
+		},
+		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
+			s, err := imapx.DialTarget(ctx, endpoint("target", x.Target, x.TargetUser, x.Password), target)
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
+		},
+	})
+}
+
+func endpoint(side, addr, user, password string) imapx.Endpoint {
+	host, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	return imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password)}
+}
+
+func childPass(text string) int {
+	var x transfer
+	if err := json.Unmarshal([]byte(text), &x); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	if _, err := x.run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// start runs a pass in a child process.
+func (x transfer) start(t testing.TB) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), passEnv+"="+string(text))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// pass runs one that must succeed.
+func (x transfer) pass(t testing.TB) mailsync.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	r, err := x.run(ctx)
+	if err != nil {
+		t.Fatalf("pass: %v", err)
+	}
+	return r
+}
