@@ -41,8 +41,9 @@ type appendOp struct {
 
 // Append writes a batch and returns when everything is written; Pending.Wait tells what became of it. Messages
 // that must not be sent (illegal flag, impossible date, larger than APPENDLIMIT) are refused in Appended.Errs,
-// the others go. The connection is closed where a body does not have the length it says, and where the server
-// answers BAD to what did not wait.
+// the others go. The connection is closed where a body does not have the length it says, where the server
+// answers BAD to what did not wait, and where it answers before everything is sent (Dovecot when over quota): the
+// refusal is in Appended then all the same.
 func (t *Target) Append(ctx context.Context, b AppendBatch) (Pending, error) {
 	p := &pending{t: t, batch: b, out: Appended{UIDs: make([]imap.UID, len(b.Messages)), Errs: make([]error, len(b.Messages))}}
 	good := t.check(b, p.out.Errs)
@@ -50,7 +51,7 @@ func (t *Target) Append(ctx context.Context, b AppendBatch) (Pending, error) {
 		return p, nil
 	}
 	if !t.c.has(imap.CapMultiAppend) {
-		return p, t.appendSingly(ctx, p, good)
+		return p.written(t.appendSingly(ctx, p, good))
 	}
 	var atoms []imap.Flag
 	for _, m := range good {
@@ -63,7 +64,8 @@ func (t *Target) Append(ctx context.Context, b AppendBatch) (Pending, error) {
 	}
 	op := t.newOp(b.Folder, good)
 	p.ops = append(p.ops, op)
-	return p, t.c.exclusively(ctx, func() error { return t.writeOp(op, b.Folder, func(outgoing) bool { return !accepted }) })
+	err = t.c.exclusively(ctx, func() error { return t.writeOp(op, b.Folder, func(outgoing) bool { return !accepted }) })
+	return p.written(err)
 }
 
 // appendSingly sends a command for each message, pipelined where literals need not wait. Without MULTIAPPEND

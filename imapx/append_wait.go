@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,13 +12,33 @@ import (
 
 // pending is a batch that was written.
 type pending struct {
-	t     *Target
-	batch AppendBatch
-	ops   []*appendOp
+	t      *Target
+	batch  AppendBatch
+	ops    []*appendOp
+	unsent *Error // why the last messages were not sent
 
 	mu   sync.Mutex
 	out  Appended
 	done bool
+}
+
+// written ends Append. A refusal that came too early to write on ends the connection, but it is an answer: nothing
+// of that command was stored, and nothing behind it was sent.
+func (p *pending) written(err error) (Pending, error) {
+	if err == nil {
+		return p, nil
+	}
+	if len(p.ops) == 0 {
+		return nil, err
+	}
+	last := p.ops[len(p.ops)-1].cmd
+	if last.done == nil || !last.ended() || last.lost != nil || last.status.name == "OK" {
+		return nil, err
+	}
+	var lost *Error
+	errors.As(err, &lost)
+	p.unsent = lost
+	return p, nil
 }
 
 // Wait collects the answers. It may be called again.
@@ -37,6 +58,13 @@ func (p *pending) Wait(ctx context.Context) (Appended, error) {
 }
 
 func (p *pending) collect() {
+	if p.unsent != nil {
+		for i := range p.out.Errs {
+			if p.out.Errs[i] == nil {
+				p.out.Errs[i] = p.unsent
+			}
+		}
+	}
 	first := true
 	for _, op := range p.ops {
 		if op.cmd.status.name != "OK" {
@@ -54,6 +82,7 @@ func (p *pending) collect() {
 		}
 		first = false
 		for i, m := range op.messages {
+			p.out.Errs[m.index] = nil
 			if uids != nil {
 				p.out.UIDs[m.index] = uids[i]
 			}

@@ -198,19 +198,16 @@ func (l *listing) ask(ctx context.Context, at []int) (map[int]error, error) {
 		}
 		sent[i] = h
 	}
-	for _, i := range at {
-		h := sent[i]
-		if h == nil {
-			continue
-		}
+	for i, h := range sent {
 		if err := c.wait(ctx, h); err != nil {
-			if h.lost != nil || c.failure() != nil {
+			if c.failure() != nil {
 				return nil, err
 			}
 			errs[i] = err
-			continue
 		}
-		if _, ok := l.statuses[key(l.out.Folders[i].Raw)]; !ok {
+	}
+	for i, h := range sent { // all are in: the reader is done with l
+		if _, ok := l.statuses[key(h.folder)]; !ok && errs[i] == nil {
 			errs[i] = c.error(h, &Error{Text: "the server gave no STATUS for this folder", Kind: KindFolder, Scope: ScopeFolder})
 		}
 	}
