@@ -58,7 +58,7 @@ func exitTable() []exitRow {
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but messages or folders could not be carried that were not known before", "mailmove status --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are", "mailmove status --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},

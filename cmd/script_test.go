@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"server": startServer,
 			"mode":   isMode,
 			"newer":  newer,
+			"empty":  isEmpty,
 		},
 	})
 }
@@ -84,6 +85,18 @@ func isMode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+// empty DIR checks that nothing is left in it.
+func isEmpty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty DIR")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(entries) > 0 {
+		ts.Fatalf("%s holds %v", args[0], entries)
 	}
 }
 

@@ -106,7 +106,7 @@ func (f *statusFlags) paths(dir string) ([]string, error) {
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
 func statusTable(w io.Writer, all []state.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FOLDERS\tMESSAGES\tSIZE\tNOT CARRIED\tLAST PASS\tACCOUNT")
+	fmt.Fprintln(t, "FOLDERS\tMESSAGES\tSIZE\tEXCEPTIONS\tLAST PASS\tACCOUNT")
 	for _, s := range all {
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
 			ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
@@ -138,7 +138,7 @@ func statusExceptions(w io.Writer, s state.Summary) error {
 		if e.UID != 0 {
 			where += fmt.Sprintf(" uid %d", e.UID)
 		}
-		line := "  not carried: " + where + ": " + ui.Clean(e.Reason)
+		line := "  exception: " + where + ": " + ui.Clean(e.Reason)
 		for _, more := range []string{e.Detail, e.Date, e.Subject, e.MessageID} {
 			if more != "" {
 				line += "; " + ui.Clean(more)

@@ -211,7 +211,7 @@ func TestExceptionsAreBounded(t *testing.T) {
 		events = append(events, mailsync.Exception{Folder: "INBOX", UID: uint32(i + 1), Reason: "toobig", New: true})
 	}
 	_, problems := play(Options{Mode: Plain}, append(events, mailsync.PassEnded{Account: account})...)
-	if n := strings.Count(problems, "not carried: "); n != maxProblems {
+	if n := strings.Count(problems, "exception: "); n != maxProblems {
 		t.Errorf("%d lines", n)
 	}
 	if !strings.Contains(problems, "and 5 more") {

@@ -31,7 +31,7 @@ func problemLine(e mailsync.Event) string {
 		if e.UID != 0 {
 			where += " uid " + strconv.FormatUint(uint64(e.UID), 10)
 		}
-		text := "not carried: " + where + ": " + Clean(e.Reason)
+		text := "exception: " + where + ": " + Clean(e.Reason)
 		if e.Detail != "" {
 			text += " (" + Clean(e.Detail) + ")"
 		}
@@ -63,7 +63,7 @@ func (p *problems) take(e mailsync.Event) {
 // end says how many lines were left out.
 func (p *problems) end() {
 	if p.left > 0 {
-		fmt.Fprintf(p.out, "and %s more not carried; mailmove status --id lists them all\n", Count(int64(p.left)))
+		fmt.Fprintf(p.out, "and %s more exceptions; mailmove status --id lists them all\n", Count(int64(p.left)))
 		p.left = 0
 	}
 }
@@ -106,7 +106,11 @@ func reportParts(r mailsync.Report, planned int64, err error) []string {
 		}
 	}
 	if r.Exceptions > 0 {
-		parts = append(parts, fmt.Sprintf("%s not carried (%s new)", Count(r.Exceptions), Count(r.NewExceptions)))
+		word := "exceptions"
+		if r.Exceptions == 1 {
+			word = "exception"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (%s new)", Count(r.Exceptions), word, Count(r.NewExceptions)))
 	}
 	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
 	switch {
