@@ -59,7 +59,7 @@ func intersect(a, b imap.UIDSet) imap.UIDSet {
 	return out
 }
 
-// ordered gives the set's ranges ascending, without overlap, with `*` as the largest UID. A set made by AddNum
+// ordered gives the set's ranges ascending, joined where they touch, with `*` as the largest UID. A set made by AddNum
 // and AddRange has that order already.
 func ordered(s imap.UIDSet) imap.UIDSet {
 	var out imap.UIDSet
@@ -85,6 +85,10 @@ func ordered(s imap.UIDSet) imap.UIDSet {
 				sorted.AddRange(min(q.Start, q.Stop), max(q.Start, q.Stop))
 			}
 			return sorted
+		}
+		if n := len(out); n > 0 && out[n-1].Stop+1 == r.Start {
+			out[n-1].Stop = r.Stop
+			continue
 		}
 		out = append(out, r)
 	}
