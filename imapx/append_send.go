@@ -46,6 +46,9 @@ type appendOp struct {
 // refusal is in Appended then all the same.
 func (t *Target) Append(ctx context.Context, b AppendBatch) (Pending, error) {
 	p := &pending{t: t, batch: b, out: Appended{UIDs: make([]imap.UID, len(b.Messages)), Errs: make([]error, len(b.Messages))}}
+	if ctx.Err() != nil {
+		return nil, t.c.cancelled(ctx)
+	}
 	good := t.check(b, p.out.Errs)
 	if len(good) == 0 {
 		return p, nil

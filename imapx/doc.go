@@ -17,7 +17,8 @@
 //
 //	endpoint.go folder.go visit.go append.go error.go   the API's types
 //	dial.go login.go          connect, TLS, STARTTLS, greeting, authentication
-//	conn.go command.go        the connection: commands in flight, the reader, how it ends
+//	conn.go command.go        the connection: commands in flight and the reader
+//	ending.go                 how it ends, in words
 //	rolling.go trace.go       deadlines; the protocol trace
 //	classify.go               what a refusal means, by code and by text
 //	list.go listparse.go      LIST, LSUB, STATUS, NAMESPACE

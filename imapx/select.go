@@ -35,6 +35,9 @@ const (
 )
 
 func (c *conn) lockSelection(ctx context.Context) error {
+	if ctx.Err() != nil { // nothing is under way yet, so the connection need not end with it
+		return c.cancelled(ctx)
+	}
 	select {
 	case c.sel.lock <- struct{}{}:
 		return nil
