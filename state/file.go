@@ -53,7 +53,7 @@ func (f *File) write(ctx context.Context, op string, run func(*tx) error) error 
 	if f.writer == nil {
 		return f.fail(op, ErrReadOnly)
 	}
-	return f.fail(op, f.writer.do(ctx, run))
+	return f.fail(op, f.writer.do(ctx, op, run))
 }
 
 // fail makes err one of the package's errors; nil stays nil.

@@ -49,7 +49,7 @@ func TestPasses(t *testing.T) {
 
 func TestHistoryIsBounded(t *testing.T) {
 	ctx, f := context.Background(), openTest(t, t.TempDir())
-	must(t, f.writer.do(ctx, func(t *tx) error {
+	must(t, f.writer.do(ctx, "test", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO passes (started, result) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000) SELECT i, 'done' FROM n`)
 		return err
 	}))

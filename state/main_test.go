@@ -38,7 +38,11 @@ func playPart(part, dir string) error {
 			return err
 		}
 	}
-	f, err := Open(ctx, testOptions(dir))
+	o := testOptions(dir)
+	if part, k := strings.TrimRight(part, "+"), strings.Count(part, "+"); part == "steps" {
+		o.Hook = dieAt(k)
+	}
+	f, err := Open(ctx, o)
 	if err != nil {
 		if part == "barred" {
 			return report(err)
@@ -56,6 +60,11 @@ func playPart(part, dir string) error {
 		w := Window{Pair: p.ID, Pass: 1, UIDValidity: 5, Floor: 40, Rows: maybe(testRows(1, 30))}
 		if err = f.Intend(ctx, &w); err == nil {
 			err = f.Record(ctx, w.ID, testRows(1, 12), false)
+		}
+	case "steps+", "steps++", "steps+++": // dies at the first, second, third
+		w := Window{Pair: p.ID, Pass: 1, UIDValidity: 5, Floor: 40, Rows: maybe(testRows(1, 30))}
+		if err = f.Intend(ctx, &w); err == nil {
+			err = f.Record(ctx, w.ID, testRows(1, 30), true)
 		}
 	case "busy": // writes until it is killed
 		for from := uint32(1); err == nil; from += 50 {

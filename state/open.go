@@ -20,6 +20,10 @@ type Options struct {
 	Source, Target string
 	ReadOnly       bool // a dry run: nothing is created or written; a missing file reads as empty
 	AllowNetworkFS bool // the admin has proven that locks and shared memory work there
+	// Hook is called after each transaction of the writer that is on disk (a durable step), before those who wait
+	// for it are told, with the names of what it did; nothing is written until it returns. It must not call the
+	// File. For tests that die at every step; nil: nothing.
+	Hook func(step string)
 }
 
 // readers is how many connections read at the same time.
@@ -106,7 +110,7 @@ func (f *File) openReadWrite(ctx context.Context, o Options, steps []step) (err 
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	f.writer = newWriter(db, conn)
+	f.writer = newWriter(db, conn, o.Hook)
 	f.reader, err = openDB(f.path, readOnly, readers)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -17,6 +18,7 @@ const maxGroup = 64
 type writer struct {
 	db      *sql.DB
 	tx      *tx
+	hook    func(step string) // Options.Hook, never nil
 	queue   chan *operation
 	closing chan struct{}
 	stopped chan struct{}
@@ -25,6 +27,7 @@ type writer struct {
 
 // operation is one call of a writing method.
 type operation struct {
+	step string // its name for the hook
 	run  func(*tx) error
 	done chan error // buffered: the writer never waits for a caller
 	// claimed is taken by the writer when it starts, or by the caller when it gives up: an operation that has
@@ -36,10 +39,14 @@ type operation struct {
 func (o *operation) claim() bool { return o.claimed.CompareAndSwap(false, true) }
 
 // newWriter takes over db and conn, a connection of it.
-func newWriter(db *sql.DB, conn *sql.Conn) *writer {
+func newWriter(db *sql.DB, conn *sql.Conn, hook func(string)) *writer {
+	if hook == nil {
+		hook = func(string) {}
+	}
 	w := &writer{
 		db:      db,
 		tx:      newTx(conn),
+		hook:    hook,
 		queue:   make(chan *operation, maxGroup),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -49,11 +56,11 @@ func newWriter(db *sql.DB, conn *sql.Conn) *writer {
 }
 
 // do queues run and waits for its commit. Where ctx ends before run has started, nothing is written.
-func (w *writer) do(ctx context.Context, run func(*tx) error) error {
+func (w *writer) do(ctx context.Context, step string, run func(*tx) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	o := &operation{run: run, done: make(chan error, 1)}
+	o := &operation{step: step, run: run, done: make(chan error, 1)}
 	select {
 	case w.queue <- o:
 	case <-w.closing:
@@ -138,6 +145,8 @@ func (w *writer) commit(group []*operation) {
 	}
 	if err != nil {
 		w.tx.rollback()
+	} else if done := steps(group); done != "" {
+		w.hook(done)
 	}
 	for _, o := range group {
 		if o.err == nil {
@@ -145,6 +154,17 @@ func (w *writer) commit(group []*operation) {
 		}
 		o.done <- o.err
 	}
+}
+
+// steps names what a group has done, without what failed.
+func steps(group []*operation) string {
+	var names []string
+	for _, o := range group {
+		if o.err == nil {
+			names = append(names, o.step)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // tx is the writer's connection with its prepared statements. Its methods do not take a context: a statement

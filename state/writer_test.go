@@ -14,7 +14,7 @@ func stall(t *testing.T, f *File) (release func()) {
 	t.Helper()
 	begun, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- f.writer.do(context.Background(), func(*tx) error { close(begun); <-free; return nil })
+		done <- f.writer.do(context.Background(), "stall", func(*tx) error { close(begun); <-free; return nil })
 	}()
 	<-begun
 	return func() {
@@ -177,7 +177,7 @@ func TestFullDisk(t *testing.T) {
 	must(t, f.PutRows(ctx, pair, testRows(1, 100)))
 	limit := func(pages int) {
 		t.Helper()
-		must(t, f.writer.do(ctx, func(tx *tx) error {
+		must(t, f.writer.do(ctx, "test", func(tx *tx) error {
 			var n int
 			return tx.queryRow(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), nil, &n)
 		}))
@@ -208,7 +208,7 @@ func TestFullDisk(t *testing.T) {
 func TestForeignWriteLock(t *testing.T) {
 	ctx, f := context.Background(), openTest(t, t.TempDir())
 	pair := testPair(t, f, "INBOX")
-	must(t, f.writer.do(ctx, func(tx *tx) error {
+	must(t, f.writer.do(ctx, "test", func(tx *tx) error {
 		var n int
 		return tx.queryRow(`PRAGMA busy_timeout = 100`, nil, &n)
 	}))
