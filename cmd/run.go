@@ -36,26 +36,51 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	render := ui.New(p.uiOptions(a))
 	defer render.Close()
 	options := imapx.Options{Trace: tracer}
+	stop := a.stops.pass()
 	report, err := mailsync.Run(ctx, mailsync.Options{
 		Account: p.account, State: file, SpoolDir: p.stateDir,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
-			s, err := imapx.DialSource(ctx, p.source, options)
+			s, err := connect(ctx, stop, imapx.DialSource, p.source, options)
 			if err != nil {
 				return nil, err // never s: a nil session in an interface is not nil
 			}
 			return s, nil
 		},
 		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
-			t, err := imapx.DialTarget(ctx, p.target, options)
+			t, err := connect(ctx, stop, imapx.DialTarget, p.target, options)
 			if err != nil {
 				return nil, err
 			}
 			return t, nil
 		},
 		Memory: p.memory, Connections: p.connections, DryRun: p.dryRun, RetryFor: p.retryTime(),
-		Events: render.Event, Stop: a.stops.pass(),
+		Events: render.Event, Stop: stop,
 	})
 	return passError(report, err, a.stops)
+}
+
+// connect dials until the first stop: a connection that is not there yet has nothing to settle, and a server that
+// says nothing would be waited for.
+func connect[S any](ctx context.Context, stop <-chan struct{},
+	dial func(context.Context, imapx.Endpoint, imapx.Options) (S, error), ep imapx.Endpoint, o imapx.Options) (S, error) {
+	dialing, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-done:
+		}
+	})
+	session, err := dial(dialing, ep, o)
+	close(done)
+	watcher.Wait()
+	if err != nil && dialing.Err() != nil && ctx.Err() == nil {
+		err = mailsync.ErrInterrupted
+	}
+	cancel()
+	return session, err
 }
 
 // retryTime is how the engine wants --retry-for off: it takes 0 for its own default.

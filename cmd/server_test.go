@@ -37,7 +37,7 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign] [-user NAME -password WORD] [-mail N]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME -password WORD] [-mail N]
 //
 // It starts a server in memory and sets the variable NAME to its address.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
@@ -102,6 +102,9 @@ func serve(ca *imaptest.CA, mode, name, password string, mail int) (string, func
 	case "clear":
 	default:
 		listener = tls.NewListener(listener, config)
+	}
+	if mode == "silent" { // takes connections, into the kernel's queue, and says nothing
+		return addr, func() { _ = listener.Close() }, nil
 	}
 	server := imapserver.New(options)
 	var running sync.WaitGroup
