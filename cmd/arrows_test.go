@@ -88,6 +88,35 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// Only the demo carries the embedded servers into the command.
+func TestOnlyTheDemoImportsImaptest(t *testing.T) {
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, f := range files {
+		name := f.Name()
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte(`"mailmove/imapx/imaptest"`)) {
+			continue
+		}
+		found = true
+		if !strings.HasPrefix(name, "demo") {
+			t.Errorf("%s imports imaptest", name)
+		}
+	}
+	if !found {
+		t.Error("the demo has no embedded servers")
+	}
+}
+
 func TestArrowsAreNotBlind(t *testing.T) {
 	for _, c := range []struct {
 		room, to string
