@@ -66,6 +66,13 @@ func (t *Target) isWary(folder string) bool {
 	return t.acceptance(folder).wary
 }
 
+// forgetAccepted: another folder may have a known name now.
+func (t *Target) forgetAccepted() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.accept)
+}
+
 // canProbe: zero octets abort an APPEND only where MULTIAPPEND is (RFC 3502 section 6.3.11); elsewhere an empty
 // message could be stored.
 func (t *Target) canProbe() bool {

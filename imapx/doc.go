@@ -24,6 +24,6 @@
 //	list.go listparse.go      LIST, LSUB, STATUS, NAMESPACE
 //	select.go                 EXAMINE and SELECT, and who has the selection
 //	visit_run.go visit_rounds.go visit_search.go fetch.go   a Visit's flights, SEARCH, FETCH and bodies
-//	target.go prepare.go store.go                           folders, flags, removal
+//	target.go prepare.go store.go rename.go move.go         folders, flags, removal, renames and moves
 //	accept.go append_send.go append_wait.go                 APPEND: the probe, the literals, the answers
 package imapx

@@ -107,25 +107,28 @@ func (t *Target) Remove(ctx context.Context, folder string, uidValidity uint32, 
 	if len(uids) == 0 || uids.Dynamic() {
 		return t.c.error(at, &Error{Text: "not a closed set of UIDs", Kind: KindStore, Scope: ScopeFolder})
 	}
-	return t.inSelected(ctx, folder, uidValidity, func() error {
-		flight, err := t.sendStores(ctx, folder, uids, ` +FLAGS.SILENT (\Deleted)`)
-		if err == nil {
-			err = t.waitAll(ctx, flight)
-		}
-		var left uint64
-		for rest := uids; len(rest) > 0 && err == nil; {
-			var head imap.UIDSet
-			head, rest = cutSet(rest, storeUIDs)
-			var n uint64
-			n, err = t.expunge(ctx, folder, head)
-			left += n
-		}
-		if err == nil && left > 0 {
-			err = t.c.error(at, &Error{Text: fmt.Sprintf("the server answered OK and kept %d messages", left),
-				Kind: KindStore, Scope: ScopeFolder, Retry: RetryLater})
-		}
-		return err
-	})
+	return t.inSelected(ctx, folder, uidValidity, func() error { return t.removeSelected(ctx, folder, uids) })
+}
+
+// removeSelected is Remove once the folder is selected.
+func (t *Target) removeSelected(ctx context.Context, folder string, uids imap.UIDSet) error {
+	flight, err := t.sendStores(ctx, folder, uids, ` +FLAGS.SILENT (\Deleted)`)
+	if err == nil {
+		err = t.waitAll(ctx, flight)
+	}
+	var left uint64
+	for rest := uids; len(rest) > 0 && err == nil; {
+		var head imap.UIDSet
+		head, rest = cutSet(rest, storeUIDs)
+		var n uint64
+		n, err = t.expunge(ctx, folder, head)
+		left += n
+	}
+	if err == nil && left > 0 {
+		err = t.c.error(&command{op: "UID EXPUNGE", folder: folder}, &Error{Kind: KindStore, Scope: ScopeFolder, Retry: RetryLater,
+			Text: fmt.Sprintf("the server answered OK and kept %d messages", left)})
+	}
+	return err
 }
 
 // expunge removes the messages and counts those that are still there. The folder is selected.
@@ -135,13 +138,23 @@ func (t *Target) expunge(ctx context.Context, folder string, uids imap.UIDSet) (
 	if err := c.call(ctx, c.command("UID EXPUNGE").Raw(" "+uids.String()), h); err != nil {
 		return 0, err
 	}
-	v := &visit{c: c, v: Visit{Folder: folder}}
-	s, err := v.sendSearch(ctx, &opening{state: openYes}, uids, nil)
+	left, err := t.there(ctx, folder, uids)
+	return size(left), err
+}
+
+// there tells which of the messages exist. The folder is selected.
+func (t *Target) there(ctx context.Context, folder string, uids imap.UIDSet) (imap.UIDSet, error) {
+	s, err := t.sendThere(ctx, folder, uids)
 	if err == nil {
-		err = c.wait(ctx, s.cmd)
+		err = t.c.wait(ctx, s.cmd)
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return size(intersect(s.found, uids)), nil
+	return intersect(s.found, uids), nil
+}
+
+func (t *Target) sendThere(ctx context.Context, folder string, uids imap.UIDSet) (*search, error) {
+	v := &visit{c: t.c, v: Visit{Folder: folder}}
+	return v.sendSearch(ctx, &opening{state: openYes}, uids, nil)
 }
