@@ -38,8 +38,8 @@ type PairSummary struct {
 
 // Tally counts ledger rows by status.
 type Tally struct {
-	Stored, Gone, Refused, SourceGone int64
-	Bytes                             int64 // of the stored ones, as the source sent them
+	Stored, Gone, Refused, SourceGone, Moved int64
+	Bytes                                    int64 // of the stored ones, as the source sent them
 }
 
 func (t *Tally) add(s Status, count, bytes int64) {
@@ -53,6 +53,8 @@ func (t *Tally) add(s Status, count, bytes int64) {
 		t.Refused += count
 	case SourceGone:
 		t.SourceGone += count
+	case Moved:
+		t.Moved += count
 	}
 }
 

@@ -20,31 +20,6 @@ type Row struct {
 	Status      Status
 }
 
-// Status is what the ledger knows of a message.
-type Status uint8
-
-const (
-	Stored     Status = iota // on the target as TargetUID
-	Gone                     // gone-on-target: neither there nor in another folder
-	Refused                  // an exception: not carried
-	SourceGone               // vanished from the source after it was stored
-)
-
-// String gives the word that `mailmove status` and the view `messages` use.
-func (s Status) String() string {
-	switch s {
-	case Stored:
-		return "stored"
-	case Gone:
-		return "gone-on-target"
-	case Refused:
-		return "refused"
-	case SourceGone:
-		return "gone-on-source"
-	}
-	return "unknown"
-}
-
 const (
 	readChunk = 500 // ledger rows that a reader holds at once
 	selectRow = `SELECT l.source_uid, l.target_uid, l.fingerprint, l.digest, l.size, l.date, f.flags, l.status, l.window
@@ -80,10 +55,20 @@ func scanRow(rows *sql.Rows) (ledgerRow, error) {
 // returned. It reads in pieces and holds no lock and no connection while fn runs: fn may write, and sees rows
 // that were written meanwhile where they lie ahead. Parked rows (Rekey) do not come.
 func (f *File) Rows(ctx context.Context, pair int64, from uint32, fn func(Row) error) error {
+	return f.stream(ctx, from, fn, selectRow+`WHERE l.pair = ? AND l.source_uid >= ? ORDER BY l.source_uid LIMIT ?`, pair)
+}
+
+// RowsByStatus is Rows for those of one status. There is no index: it reads over all rows of the pair.
+func (f *File) RowsByStatus(ctx context.Context, pair int64, s Status, fn func(Row) error) error {
+	return f.stream(ctx, 0, fn,
+		selectRow+`WHERE l.pair = ? AND l.status = ? AND l.source_uid >= ? ORDER BY l.source_uid LIMIT ?`, pair, int64(s))
+}
+
+// stream reads in pieces a query that ends with the first source UID to come and the size of a piece.
+func (f *File) stream(ctx context.Context, from uint32, fn func(Row) error, query string, args ...any) error {
 	next := max(int64(from), 1)
 	for {
-		rows, err := queryAll(ctx, f.reader,
-			selectRow+`WHERE l.pair = ? AND l.source_uid >= ? ORDER BY l.source_uid LIMIT ?`, scanRow, pair, next, readChunk)
+		rows, err := queryAll(ctx, f.reader, query, scanRow, append(slices.Clip(args), next, readChunk)...)
 		if err != nil {
 			return f.fail("read ledger", err)
 		}

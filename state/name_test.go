@@ -72,7 +72,7 @@ func TestHostileIDsAreAccounts(t *testing.T) {
 		must(t, f.Close())
 		s, err := Inspect(context.Background(), f.Path())
 		must(t, err)
-		if s.Account != id || s.Running || s.Version != 1 || s.Created.IsZero() {
+		if s.Account != id || s.Running || s.Version != current() || s.Created.IsZero() {
 			t.Errorf("%q: %+v", id, s)
 		}
 	}

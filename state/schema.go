@@ -77,6 +77,15 @@ func schema() []step {
 			CASE ended WHEN 0 THEN NULL ELSE round((ended - started) / 1000.0, 1) END AS seconds,
 			result, error, folders, source_messages, copied, copied_bytes, matched, flags, recovered, doubles,
 			exceptions, new_exceptions FROM passes`,
+	}, {
+		// Status 4. A program that does not know it would send such a message again: hence a version of its own.
+		`DROP VIEW messages`,
+		`CREATE VIEW messages AS SELECT p.source_name AS folder, l.source_uid, l.target_uid,
+			CASE l.status WHEN 0 THEN 'stored' WHEN 1 THEN 'gone-on-target' WHEN 2 THEN 'refused' WHEN 3 THEN 'gone-on-source'
+				WHEN 4 THEN 'moved-on-target' ELSE l.status END AS status,
+			l.size, CASE l.date WHEN 0 THEN NULL ELSE datetime(l.date, 'unixepoch') END AS date, f.flags,
+			lower(hex(l.fingerprint)) AS fingerprint, lower(hex(l.digest)) AS digest
+			FROM ledger l LEFT JOIN pairs p ON p.id = l.pair LEFT JOIN flagsets f ON f.id = l.flags`,
 	}}
 }
 

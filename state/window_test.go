@@ -48,15 +48,17 @@ func TestUIDRanges(t *testing.T) {
 
 // model is what the file should hold.
 type model struct {
-	rows     map[uint32]Row
-	recorded map[int64]map[uint32]Row // by window
-	windows  map[int64]Window
-	order    []int64
+	rows    map[uint32]Row
+	owner   map[uint32]int64 // by source UID: the window that recorded the row last, 0 for none
+	windows map[int64]Window
+	order   []int64
 }
 
 func newModel() *model {
-	return &model{rows: map[uint32]Row{}, recorded: map[int64]map[uint32]Row{}, windows: map[int64]Window{}}
+	return &model{rows: map[uint32]Row{}, owner: map[uint32]int64{}, windows: map[int64]Window{}}
 }
+
+func (m *model) put(r Row, window int64) { m.rows[r.SourceUID], m.owner[r.SourceUID] = r, window }
 
 func (m *model) drop(id int64) {
 	delete(m.windows, id)
@@ -65,11 +67,11 @@ func (m *model) drop(id int64) {
 
 // expected gives a window as Windows should. A message that a later window or a match recorded again is the
 // later one's.
-func (m *model) expected(id int64, owner map[uint32]int64) Window {
+func (m *model) expected(id int64) Window {
 	w := m.windows[id]
 	w.Rows = slices.Clone(w.Rows)
 	for i, r := range w.Rows {
-		if done, ok := m.recorded[id][r.SourceUID]; ok && owner[r.SourceUID] == id {
+		if done, ok := m.rows[r.SourceUID]; ok && m.owner[r.SourceUID] == id {
 			w.Rows[i].TargetUID, w.Rows[i].Status = done.TargetUID, done.Status
 		}
 	}
@@ -85,18 +87,18 @@ func TestLedgerAgainstModel(t *testing.T) {
 	pair := testPair(t, f, "INBOX")
 	other := testPair(t, f, "Other") // must never be touched
 	must(t, f.PutRows(ctx, other, testRows(1, 700)))
-	m, owner := newModel(), map[uint32]int64{}
+	m := newModel()
 	some := func() []Row { // distinct UIDs, in no order
 		rows := make([]Row, 0, 120)
 		for _, uid := range r.Perm(900)[:1+r.IntN(119)] {
 			row := testRow(uint32(uid) + 1)
-			row.TargetUID, row.Status = r.Uint32N(5000), Status(r.IntN(4))
+			row.TargetUID, row.Status = r.Uint32N(5000), Status(r.IntN(5))
 			rows = append(rows, row)
 		}
 		return rows
 	}
-	for range 250 {
-		switch op := r.IntN(10); {
+	for range 300 {
+		switch op := r.IntN(12); {
 		case op < 3 || len(m.order) == 0:
 			w := Window{Pair: pair, Pass: 1, UIDValidity: r.Uint32(), Floor: r.Uint32(), Rows: maybe(some())}
 			for i := range w.Rows {
@@ -104,14 +106,13 @@ func TestLedgerAgainstModel(t *testing.T) {
 			}
 			must(t, f.Intend(ctx, &w))
 			m.windows[w.ID], m.order = w, append(m.order, w.ID)
-			m.recorded[w.ID] = map[uint32]Row{}
 		case op < 6:
 			id := m.order[r.IntN(len(m.order))]
 			rows, done := slices.Clone(m.windows[id].Rows), r.IntN(2) == 0
 			rows = rows[:1+r.IntN(len(rows))]
 			for i := range rows {
 				rows[i].TargetUID = 1 + r.Uint32N(5000)
-				m.rows[rows[i].SourceUID], m.recorded[id][rows[i].SourceUID], owner[rows[i].SourceUID] = rows[i], rows[i], id
+				m.put(rows[i], id)
 			}
 			must(t, f.Record(ctx, id, rows, done))
 			if done {
@@ -121,7 +122,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 			rows := some()
 			must(t, f.PutRows(ctx, pair, rows))
 			for _, row := range rows {
-				m.rows[row.SourceUID], owner[row.SourceUID] = row, 0
+				m.put(row, 0)
 			}
 		case op == 7:
 			flags := map[uint32]string{}
@@ -143,11 +144,27 @@ func TestLedgerAgainstModel(t *testing.T) {
 				must(t, f.CloseWindow(ctx, id))
 				m.drop(id)
 			}
+		case op == 9:
+			uids, status := sourceUIDs(some()), Status(1+r.IntN(4))
+			must(t, f.SetStatus(ctx, pair, uids, status))
+			for _, uid := range uids {
+				if known, ok := m.rows[uid]; ok {
+					known.Status, known.TargetUID = status, 0
+					m.rows[uid] = known
+				}
+			}
+		case op == 10:
+			uids := sourceUIDs(some())
+			must(t, f.DropRows(ctx, pair, uids))
+			for _, uid := range uids {
+				delete(m.rows, uid)
+				delete(m.owner, uid)
+			}
 		default:
 			must(t, f.Close())
 			f = openTest(t, dir)
 		}
-		compare(t, f, pair, m, owner, r)
+		compare(t, f, pair, m, r)
 		if t.Failed() {
 			return
 		}
@@ -155,7 +172,15 @@ func TestLedgerAgainstModel(t *testing.T) {
 	checkRows(t, f, other, 700)
 }
 
-func compare(t *testing.T, f *File, pair int64, m *model, owner map[uint32]int64, r *rand.Rand) {
+func sourceUIDs(rows []Row) []uint32 {
+	var uids []uint32
+	for _, r := range rows {
+		uids = append(uids, r.SourceUID)
+	}
+	return uids
+}
+
+func compare(t *testing.T, f *File, pair int64, m *model, r *rand.Rand) {
 	t.Helper()
 	ctx := context.Background()
 	from := r.Uint32N(900)
@@ -176,6 +201,15 @@ func compare(t *testing.T, f *File, pair int64, m *model, owner map[uint32]int64
 		}
 	}
 	checkRows(t, f, pair, int64(len(m.rows)))
+	all := slices.Sorted(maps.Keys(m.rows))
+	for s := Stored; s <= Moved; s++ {
+		want := slices.DeleteFunc(slices.Clone(all), func(uid uint32) bool { return m.rows[uid].Status != s })
+		var got []Row
+		must(t, f.RowsByStatus(ctx, pair, s, func(r Row) error { got = append(got, r); return nil }))
+		if !slices.EqualFunc(got, want, func(r Row, uid uint32) bool { return r == m.rows[uid] }) {
+			t.Fatalf("%d rows that are %v, want %d", len(got), s, len(want))
+		}
+	}
 	floor, above := r.Uint32N(5000), 0
 	for _, row := range m.rows {
 		if row.TargetUID > 0 && row.TargetUID >= floor {
@@ -193,7 +227,7 @@ func compare(t *testing.T, f *File, pair int64, m *model, owner map[uint32]int64
 		t.Fatalf("%d windows, want %d", len(windows), len(m.order))
 	}
 	for i, id := range m.order {
-		want := m.expected(id, owner)
+		want := m.expected(id)
 		g := windows[i]
 		if g.ID != id || g.Pair != want.Pair || g.State != want.State || g.Floor != want.Floor || g.UIDValidity != want.UIDValidity || !slices.Equal(g.Rows, want.Rows) {
 			t.Fatalf("window %+v, want %+v", g, want)
