@@ -22,6 +22,7 @@ type attempt struct {
 	halt   context.CancelFunc
 
 	source, target imapx.Listing
+	ledger         int64 // rows of all pairs
 
 	mu  sync.Mutex
 	err error // why the attempt ended early
@@ -56,11 +57,22 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err != nil || p.DryRun {
 		return err
 	}
+	if err := a.review(ctx, jobs); err != nil {
+		return err
+	}
+	if err := a.followMoves(ctx, jobs); err != nil {
+		return err
+	}
 	if err := a.work(ctx, jobs); err != nil {
 		return err
 	}
 	if p.stopped() {
 		return nil
+	}
+	if p.RecopyGone { // what was told of it is mended
+		if err := p.State.ClearExceptions(ctx, 0, []uint32{0}); err != nil {
+			return err
+		}
 	}
 	return a.watchWindows(ctx)
 }
@@ -145,16 +157,40 @@ func (a *attempt) list(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if sameMailbox(a.source, a.target) {
+	if !sameMailbox(a.source, a.target) {
+		return nil
+	}
+	stored, err := a.State.Pairs(ctx)
+	if err != nil {
+		return err
+	}
+	if !everAlike(stored) {
 		return ErrSameMailbox
 	}
 	return nil
+}
+
+// everAlike reports that mail was moved between these two when they had the same UIDVALIDITY already: two servers
+// that count alike, and not a source that leads to the target since.
+func everAlike(stored []state.Pair) bool {
+	alike := false
+	for _, p := range stored {
+		if p.SourceMark.UIDValidity != 0 && p.TargetMark.UIDValidity != 0 {
+			if alike = p.SourceMark.UIDValidity == p.TargetMark.UIDValidity; !alike {
+				return false
+			}
+		}
+	}
+	return alike
 }
 
 // plan pairs the folders and gives each pair its task.
 func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	stored, err := a.State.Pairs(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if stored, err = a.followRenames(ctx, stored); err != nil {
 		return nil, err
 	}
 	pairs, out := mapFolders(a.source, a.target, stored)
@@ -172,8 +208,12 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 				return nil, err
 			}
 		}
+		a.ledger += rows
 		j := planJob(fp, rows, a.target.Complete)
 		j.order = len(jobs)
+		if err := a.recopy(ctx, &j); err != nil {
+			return nil, err
+		}
 		jobs = append(jobs, &j)
 		if fp.source.Mark != nil {
 			all += int64(fp.source.Mark.Messages)

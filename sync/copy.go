@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -33,8 +35,13 @@ func (m *letter) row() state.Row {
 
 // copy visits the source folder once. Bodies go through windows to the target, flags of known messages are
 // merged after that; what the source does not give becomes an exception.
-func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, error) {
+// check holds ledger rows that must still be what their UIDs stand for (errReused), looked at before any body.
+func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, reads ...imapx.Read) (outcome, error) {
 	w := newWriter(l, j)
+	if len(check) > 0 {
+		ids := uidSet(slices.Sorted(maps.Keys(check)))
+		reads = append([]imapx.Read{{UIDs: ids, Want: identityWants}}, reads...)
+	}
 	letters := make(chan *letter)
 	var updates []seen
 	var res imapx.VisitResult
@@ -47,7 +54,13 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 		defer cancel()
 		res, readErr = l.src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads}, imapx.VisitHandler{
 			Alloc: l.alloc,
-			Message: func(_ int, m imapx.Message) error {
+			Message: func(read int, m imapx.Message) error {
+				if read == 0 && len(check) > 0 {
+					if row, ok := check[uint32(m.UID)]; ok && reused(row, m) {
+						return errReused
+					}
+					return nil
+				}
 				if m.Body == nil {
 					updates = append(updates, seen{uint32(m.UID), m.Flags})
 					return nil

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -35,6 +36,13 @@ func uidSet(uids []uint32) imap.UIDSet {
 	return s
 }
 
+// newestRows is how many of the ledger's newest messages are looked at again before new ones are believed.
+const newestRows = 3
+
+// errReused: the source gave UIDs of the ledger to other messages, as a restored server does (RFC 9051 section
+// 2.3.1.1 forbids it). The UIDs mean nothing any more.
+var errReused = errors.New("the source uses UIDs of earlier messages again")
+
 // delta reads what came and what changed since the marks, in one visit.
 func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	then, now := j.pair.SourceMark, j.source.Mark
@@ -43,10 +51,14 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	const bodies = imapx.WantBody | imapx.WantFlags | imapx.WantDate
 	var reads []imapx.Read
+	if len(j.recopy) > 0 {
+		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: bodies})
+	}
 	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
 	if newMail {
-		reads = append(reads, imapx.Read{UIDs: from(start), Except: uidSet(have), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+		reads = append(reads, imapx.Read{UIDs: from(start), Except: uidSet(have), Want: bodies})
 	}
 	if j.rows > 0 && (now == nil || now.HighestModSeq == 0 || now.HighestModSeq != then.HighestModSeq) {
 		known := from(1)
@@ -58,11 +70,44 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if len(reads) == 0 {
 		return outcome{mark: *now}, nil
 	}
-	r, err := l.copy(ctx, j, reads...)
+	check, err := l.newest(ctx, j)
+	if err != nil {
+		return outcome{}, err
+	}
+	r, err := l.copy(ctx, j, check, reads...)
 	if err == nil && !newMail {
 		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
 	}
 	return r, err
+}
+
+// newest gives the ledger's newest rows below the mark whose bodies were read.
+func (l *lane) newest(ctx context.Context, j *job) (map[uint32]state.Row, error) {
+	last := j.pair.SourceMark.UIDNext
+	if j.rows == 0 || last == 0 {
+		return nil, nil
+	}
+	var ring [newestRows]state.Row
+	n := 0
+	err := l.State.Rows(ctx, j.pair.ID, last-min(last, 1000), func(r state.Row) error {
+		ring[n%newestRows] = r
+		n++
+		return nil
+	})
+	out := make(map[uint32]state.Row)
+	for _, r := range ring[:min(n, newestRows)] {
+		if r.Fingerprint != (key{}) {
+			out[r.SourceUID] = r
+		}
+	}
+	return out, err
+}
+
+// reused compares a message with the ledger's row of its UID. Both the header and the date have to differ: some
+// servers show an odd header differently at times.
+func reused(r state.Row, m imapx.Message) bool {
+	fp, _ := fingerprintOf(m.Header)
+	return fp != r.Fingerprint && unixOf(m.Date) != r.Date
 }
 
 // seen is a message whose flags were read and not its body.
@@ -196,4 +241,25 @@ func (p *flagPlan) add(target uint32, add, remove []imap.Flag) {
 	}
 	c.UIDs.AddNum(imap.UID(target))
 	p.count[k]++
+}
+
+// recopy plans what is gone-on-target and is wanted again.
+func (a *attempt) recopy(ctx context.Context, j *job) error {
+	if !a.RecopyGone || j.pair.ID == 0 {
+		return nil
+	}
+	err := a.State.RowsByStatus(ctx, j.pair.ID, state.Gone, func(r state.Row) error {
+		j.recopy = append(j.recopy, r.SourceUID)
+		return nil
+	})
+	if err != nil || len(j.recopy) == 0 {
+		return err
+	}
+	if j.task == nothing {
+		j.task = copyDelta
+		j.create = j.target == nil
+		j.retarget = j.retarget || j.create
+	}
+	j.estimate += int64(len(j.recopy))
+	return nil
 }

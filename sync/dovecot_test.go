@@ -216,6 +216,9 @@ func (s *servers) decisions(t *testing.T, x transfer) {
 	must(t, err)
 	store(t, c, 7, imap.StoreFlagsSet, imap.FlagSeen, imap.FlagAnswered)
 	want := contents(t, c)
+	if r := x.pass(t); r.Moved != 1 || r.Gone != 1 || r.Copied+r.Flags != 0 {
+		t.Errorf("the user's decisions: %+v", r)
+	}
 	quiet(t, x, "after the user's decisions")
 	o := client(t, s.src.Addr(), x)
 	selected(t, o, "INBOX")

@@ -26,6 +26,10 @@ type Target interface {
 	Limits() imapx.Limits
 	Prepare(ctx context.Context, folders []imapx.Prepare) ([]imapx.Prepared, error)
 	Append(ctx context.Context, b imapx.AppendBatch) (imapx.Pending, error)
+	Rename(ctx context.Context, from, to string) error
+	// Move needs UIDPLUS (CanMove) and gives the new UIDs; messages that are gone are left out.
+	Move(ctx context.Context, from string, uidValidity uint32, uids imap.UIDSet, to string) (map[imap.UID]imap.UID, error)
+	CanMove() bool
 	Store(ctx context.Context, folder string, uidValidity uint32, changes []imapx.FlagChange) error
 	// Remove deletes exactly these messages (UID EXPUNGE, RFC 4315) and proves it; without UIDPLUS it refuses.
 	Remove(ctx context.Context, folder string, uidValidity uint32, uids imap.UIDSet) error
@@ -40,6 +44,7 @@ type Options struct {
 	SpoolDir      string          // for bodies over 1 MiB, beside the state
 	Memory        int64           // bytes for the whole pass, half of it for bodies; 0: 64 MiB, at least 16 MiB
 	Connections   int             // for each side, 1 to 32; 0: 2
+	RecopyGone    bool            // carry again what is gone-on-target
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
 	Settle        time.Duration   // how long a dead connection's appends are waited for before anything is sent again; 0: 2 s

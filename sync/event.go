@@ -96,6 +96,9 @@ type Report struct {
 	Flags          int64 // messages whose flags changed on the target
 	Recovered      int64 // found on the target after an interruption
 	Doubles        int64 // late doubles removed
+	Followed       int64 // moved on the target because they were moved on the source
+	Moved          int64 // newly seen: moved on the target to another folder
+	Gone           int64 // newly seen: gone-on-target, in no folder any more
 	Exceptions     int64 // all that are open
 	NewExceptions  int64
 	Interrupted    bool // ended by the first stop

@@ -31,6 +31,7 @@ type fakeServer struct {
 	lose     func(n int) fate // what becomes of the n-th batch, from 1
 	batches  int
 	commands []string // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	loseMove bool     // the next MOVE is done and its answer lost
 	held     []held   // what dead connections sent and the server has not stored yet
 }
 
@@ -233,6 +234,9 @@ func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandle
 }
 
 func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler) error {
+	if r.Want == 0 {
+		return c.search(i, r, messages, h)
+	}
 	leave, _ := c.enter("FETCH")
 	leave()
 	for _, m := range messages {
@@ -258,6 +262,18 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 		}
 	}
 	return nil
+}
+
+func (c *fakeConn) search(i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler) error {
+	leave, _ := c.enter("SEARCH")
+	leave()
+	var set imap.UIDSet
+	for _, m := range messages {
+		if covers(r.UIDs, m.uid) {
+			set.AddNum(imap.UID(m.uid))
+		}
+	}
+	return h.UIDs(i, set)
 }
 
 // covers knows ranges that end in the last message, 0.
@@ -425,4 +441,64 @@ func (c *fakeConn) Remove(_ context.Context, folder string, validity uint32, uid
 	}
 	f.messages = slices.DeleteFunc(f.messages, func(m *fakeMessage) bool { return covers(uids, m.uid) })
 	return nil
+}
+
+func (c *fakeConn) CanMove() bool { return !c.noUIDs }
+
+func (c *fakeConn) Rename(_ context.Context, from, to string) error {
+	leave, err := c.enter("RENAME")
+	defer leave()
+	if err != nil || c.folders[from] == nil || c.folders[to] != nil {
+		return cmpFake(err, folderError("RENAME", from, "cannot"))
+	}
+	c.rename(from, to)
+	return nil
+}
+
+// rename moves a folder and its children. The server's lock is held.
+func (s *fakeServer) rename(from, to string) {
+	for name, f := range s.folders {
+		if name == from || strings.HasPrefix(name, from+"/") {
+			delete(s.folders, name)
+			s.folders[to+name[len(from):]] = f
+		}
+	}
+}
+
+func (c *fakeConn) Move(_ context.Context, from string, validity uint32, uids imap.UIDSet, to string) (map[imap.UID]imap.UID, error) {
+	leave, err := c.enter("MOVE")
+	defer leave()
+	f := c.folders[from]
+	if err != nil || f.validity != validity {
+		return nil, cmpFake(err, folderError("MOVE", from, "another UIDVALIDITY"))
+	}
+	out := make(map[imap.UID]imap.UID)
+	f.messages = slices.DeleteFunc(f.messages, func(m *fakeMessage) bool {
+		if covers(uids, m.uid) {
+			out[imap.UID(m.uid)] = imap.UID(c.folders[to].add(m.date, m.data, m.flags))
+			return true
+		}
+		return false
+	})
+	f.modseq++
+	if c.loseMove {
+		c.loseMove = false
+		c.dead = lostError()
+		return nil, c.dead
+	}
+	return out, nil
+}
+
+// move is what a user does.
+func (s *fakeServer) move(from string, uid uint32, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range slices.Clone(s.folders[from].messages) {
+		if m.uid == uid {
+			s.folder(to).add(m.date, m.data, m.flags)
+		}
+	}
+	f := s.folders[from]
+	f.modseq++
+	f.messages = slices.DeleteFunc(f.messages, func(m *fakeMessage) bool { return m.uid == uid })
 }

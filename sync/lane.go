@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"mailmove/imapx"
@@ -39,7 +40,7 @@ func (l *lane) prepare(ctx context.Context) {
 		rest = rest[len(part):]
 		asks := make([]imapx.Prepare, len(part))
 		for i, j := range part {
-			asks[i] = imapx.Prepare{Folder: j.raw, Create: j.create, SpecialUse: j.use, Subscribe: j.subscribe, Open: j.task != createOnly}
+			asks[i] = j.prepare()
 		}
 		done, err := l.dst.Prepare(ctx, asks)
 		if err != nil {
@@ -73,10 +74,57 @@ func (l *lane) run(ctx context.Context) {
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			l.settle(ctx, j, l.do(ctx, j))
+			l.settle(ctx, j, l.persist(ctx, j))
 		})
 	}
 	wg.Wait()
+}
+
+// folderTries is how often a folder is tried that its server refuses for now.
+const folderTries = 4
+
+// persist carries one pair, and tries again what the server refuses for now.
+func (l *lane) persist(ctx context.Context, j *job) error {
+	for n := 1; ; n++ {
+		err := l.do(ctx, j)
+		var ie *imapx.Error
+		if n == folderTries || !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount || ie.Retry == imapx.RetryNever {
+			return err
+		}
+		if e := pause(l.intake, backoff(n, ie.Delay)); e != nil {
+			return err
+		}
+		if e := l.again(ctx, j); e != nil {
+			return e
+		}
+	}
+}
+
+// again makes a pair ready for another try: what was carried meanwhile is in the ledger.
+func (l *lane) again(ctx context.Context, j *job) error {
+	rows, err := l.State.CountRows(ctx, j.pair.ID)
+	if err != nil {
+		return err
+	}
+	if rows > 0 && j.task != matchLedger {
+		j.task, j.rows = copyDelta, rows
+	}
+	if _, err := l.opened(ctx, j); err == nil {
+		return nil
+	}
+	j.open = newOpening()
+	done, err := l.dst.Prepare(ctx, []imapx.Prepare{j.prepare()})
+	if err != nil {
+		return err
+	}
+	j.open.Prepared = done[0]
+	close(j.open.ready)
+	return nil
+}
+
+// prepare is what the target folder needs.
+func (j *job) prepare() imapx.Prepare {
+	return imapx.Prepare{Folder: j.raw, Create: j.create, SpecialUse: j.use, Subscribe: j.subscribe, Open: j.task != createOnly}
 }
 
 // do carries one pair to its marks.
@@ -99,9 +147,13 @@ func (l *lane) do(ctx context.Context, j *job) error {
 			r.mark = *j.source.Mark
 		}
 	case copyAll:
-		r, err = l.copy(ctx, j, imapx.Read{UIDs: from(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+		r, err = l.copy(ctx, j, nil, imapx.Read{UIDs: from(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
 	case copyDelta:
 		r, err = l.delta(ctx, j)
+		if errors.Is(err, errReused) {
+			l.notice(j.source.Name + ": " + errReused.Error() + "; matching it anew")
+			r, err = l.rekey(ctx, j)
+		}
 	case matchTarget:
 		r, err = l.adopt(ctx, j)
 	case matchLedger:

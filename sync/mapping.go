@@ -31,20 +31,7 @@ type leftOut struct {
 // the pairs that earlier passes made, which stay as they are. Special folders go by attribute (RFC 6154), all
 // others by name; separators and personal namespaces (RFC 2342) are translated.
 func mapFolders(source, target imapx.Listing, stored []state.Pair) (pairs []folderPair, out []leftOut) {
-	m := mapper{
-		from:   personal(source),
-		to:     personal(target),
-		there:  make(map[string]*imapx.Folder),
-		taken:  make(map[string]bool),
-		stored: make(map[string]*state.Pair),
-	}
-	for i := range target.Folders {
-		m.there[target.Folders[i].Raw] = &target.Folders[i]
-	}
-	for i := range stored {
-		m.stored[stored[i].Source] = &stored[i]
-		m.taken[stored[i].Target] = true
-	}
+	m := newMapper(source, target, stored)
 	special := m.specialFolders(source, target)
 	var named []*imapx.Folder
 	for i := range source.Folders {
@@ -77,6 +64,24 @@ type mapper struct {
 	there    map[string]*imapx.Folder // target, by raw name
 	taken    map[string]bool          // target names that have a pair
 	stored   map[string]*state.Pair   // by raw source name
+}
+
+func newMapper(source, target imapx.Listing, stored []state.Pair) *mapper {
+	m := &mapper{
+		from:   personal(source),
+		to:     personal(target),
+		there:  make(map[string]*imapx.Folder),
+		taken:  make(map[string]bool),
+		stored: make(map[string]*state.Pair),
+	}
+	for i := range target.Folders {
+		m.there[target.Folders[i].Raw] = &target.Folders[i]
+	}
+	for i := range stored {
+		m.stored[stored[i].Source] = &stored[i]
+		m.taken[stored[i].Target] = true
+	}
+	return m
 }
 
 // personal is a side's own namespace; without an answer to NAMESPACE, the separator that LIST shows.

@@ -24,6 +24,7 @@ type job struct {
 	folderPair
 	task      task
 	pair      state.Pair // with ID once stored
+	recopy    []uint32   // source UIDs that are gone-on-target and are asked for again
 	retarget  bool       // the target's UIDs mean something else now: the ledger's target side is matched anew
 	create    bool
 	subscribe bool
@@ -52,6 +53,8 @@ func planJob(p folderPair, rows int64, complete bool) job {
 		if !j.create && !j.subscribe && !fresh {
 			j.task = nothing
 		}
+	case rows > 0 && now.UIDValidity == 0: // RFC 9051 section 2.3.1.1 forbids it; UIDs are good for one visit
+		j.task = matchLedger
 	case then.UIDValidity != 0 && identityBroken(now, then):
 		j.task = matchLedger
 	case then.UIDValidity != 0 && unchanged(now, then):

@@ -1,0 +1,295 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// A message that was moved on the source between two passes is gone in one folder and new in another. It is moved
+// on the target too, so that nothing is there twice; a copy that its user touched stays where it is.
+
+// arrival is a new message on the source that may have come from another folder.
+type arrival struct {
+	job *job
+	known
+}
+
+// followMoves finds messages that were moved on the source and moves their copies.
+func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
+	if !a.lanes[0].dst.CanMove() {
+		return nil
+	}
+	gone, err := a.vanishedRows(ctx, jobs)
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	news, err := a.arrivals(ctx, jobs)
+	if err != nil || len(news) == 0 {
+		return err
+	}
+	couples, err := a.matchMoves(ctx, gone, news)
+	if err != nil {
+		return err
+	}
+	type route struct {
+		from int64
+		to   *job
+	}
+	routes := make(map[route][]couple)
+	var order []route
+	for _, c := range couples {
+		r := route{gone[c.a].pair, news[c.b].job}
+		if gone[c.a].pair == news[c.b].job.pair.ID {
+			continue
+		}
+		if routes[r] == nil {
+			order = append(order, r)
+		}
+		routes[r] = append(routes[r], c)
+	}
+	for _, r := range order {
+		for _, j := range jobs {
+			if j.pair.ID == r.from {
+				if err := a.moveAlong(ctx, j, r.to, routes[r], gone, news); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lostOnSource reports that messages left the source folder since its marks.
+func (j *job) lostOnSource() bool {
+	now, then := j.source.Mark, j.pair.SourceMark
+	return j.task == copyDelta && j.rows > 0 && now != nil && then.UIDValidity != 0 && now.UIDValidity == then.UIDValidity &&
+		uint64(now.Messages) < uint64(then.Messages)+uint64(uint32(now.UIDNext)-then.UIDNext)
+}
+
+// gainedOnSource reports that new messages are to be copied.
+func (j *job) gainedOnSource() bool {
+	now := j.source.Mark
+	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
+}
+
+// vanishedRows are rows whose message is on the target and not in its source folder any more.
+func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error) {
+	gained := false
+	for _, j := range jobs {
+		gained = gained || j.gainedOnSource()
+	}
+	var out []lost
+	for _, j := range jobs {
+		if !gained || !j.lostOnSource() {
+			continue
+		}
+		var there imap.UIDSet
+		visit, cancel := both(ctx, a.intake)
+		_, err := a.lanes[0].src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.source.Mark.UIDValidity,
+			Reads: []imapx.Read{{UIDs: from(1)}}}, imapx.VisitHandler{UIDs: func(_ int, uids imap.UIDSet) error {
+			there = append(there, uids...)
+			return nil
+		}})
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		err = a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+			if r.Status == state.Stored && r.TargetUID != 0 && !there.Contains(imap.UID(r.SourceUID)) {
+				out = append(out, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// arrivals are the new messages of all folders.
+func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) {
+	var out []arrival
+	for _, j := range jobs {
+		if !j.gainedOnSource() {
+			continue
+		}
+		start := max(j.pair.SourceMark.UIDNext, 1)
+		have, err := a.State.SourceUIDs(ctx, j.pair.ID, start)
+		if err != nil {
+			return nil, err
+		}
+		known := make(map[uint32]bool, len(have))
+		for _, uid := range have {
+			known[uid] = true
+		}
+		visit, cancel := both(ctx, a.intake)
+		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, from(start))
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range list {
+			if !known[k.uid] {
+				out = append(out, arrival{j, k})
+			}
+		}
+	}
+	return out, nil
+}
+
+// matchMoves pairs vanished rows with arrivals; where the header leaves a doubt, the bytes decide.
+func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) ([]couple, error) {
+	rows := make([]state.Row, len(gone))
+	for i, g := range gone {
+		rows[i] = g.row
+	}
+	left, right := rowsKnown(rows), make([]known, len(news))
+	for i, n := range news {
+		right[i] = n.known
+	}
+	sure, doubtA, doubtB := matchSure(left, right)
+	if len(doubtB) == 0 {
+		return sure, nil
+	}
+	byJob := make(map[*job][]int)
+	for _, i := range doubtB {
+		byJob[news[i].job] = append(byJob[news[i].job], i)
+	}
+	for j, at := range byJob {
+		list := pick(right, at)
+		all := make([]int, len(list))
+		for i := range all {
+			all[i] = i
+		}
+		visit, cancel := both(ctx, a.intake)
+		err := digests(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, list, all)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range at {
+			right[i].digest = list[k].digest
+		}
+	}
+	return append(sure, matchDigests(left, right, doubtA, doubtB)...), nil
+}
+
+// moveAlong moves the copies of one route. The intent is the receiving pair's: recovery finds there what was moved
+// and not recorded, and what was not moved is found again as moved on the source.
+func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple, gone []lost, news []arrival) error {
+	if src.target == nil || src.retarget || dst.retarget {
+		return nil
+	}
+	flags, err := a.targetFlags(ctx, src, couples, gone)
+	if err != nil {
+		return err
+	}
+	var rows, stay []state.Row
+	var uids imap.UIDSet
+	var leaving, left []uint32
+	for _, c := range couples {
+		old := gone[c.a].row
+		r := old
+		r.SourceUID, r.Flags, r.TargetUID = news[c.b].uid, old.Flags, 0
+		now, there := flags[old.TargetUID]
+		switch {
+		case !there: // its user moved or deleted it: that stays so
+			r.Status = state.Moved
+			stay, left = append(stay, r), append(left, old.SourceUID)
+		case now != old.Flags:
+			r.Status = state.Moved
+			stay, left = append(stay, r), append(left, old.SourceUID)
+			a.notice(fmt.Sprintf("%s: a message was moved to %s on the source; its copy was touched on the target and stays", src.source.Name, dst.source.Name))
+		default:
+			rows, leaving = append(rows, r), append(leaving, old.SourceUID)
+			uids.AddNum(imap.UID(old.TargetUID))
+		}
+	}
+	if err := a.State.PutPair(ctx, &dst.pair); err != nil {
+		return err
+	}
+	if len(stay) > 0 {
+		if err := a.State.PutRows(ctx, dst.pair.ID, stay); err != nil {
+			return err
+		}
+		if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+			return err
+		}
+	}
+	if len(rows) > 0 {
+		if err := a.moveSome(ctx, src, dst, uids, rows, couples, gone, news); err != nil {
+			return err
+		}
+		if err := a.State.SetStatus(ctx, src.pair.ID, leaving, state.SourceGone); err != nil {
+			return err
+		}
+	}
+	dst.rows += int64(len(rows) + len(stay))
+	dst.estimate = max(0, dst.estimate-int64(len(rows)+len(stay)))
+	if dst.task == copyAll {
+		dst.task = copyDelta
+	}
+	return nil
+}
+
+// targetFlags are the flags of the copies, by target UID; a copy that is not there is left out.
+func (a *attempt) targetFlags(ctx context.Context, src *job, couples []couple, gone []lost) (map[uint32]string, error) {
+	var ask imap.UIDSet
+	for _, c := range couples {
+		ask.AddNum(imap.UID(gone[c.a].row.TargetUID))
+	}
+	out := make(map[uint32]string)
+	_, err := a.lanes[0].dst.Visit(ctx, imapx.Visit{Folder: src.raw, UIDValidity: src.pair.TargetMark.UIDValidity,
+		Reads: []imapx.Read{{UIDs: ask, Want: imapx.WantFlags}}}, imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
+		out[uint32(m.UID)] = flagText(m.Flags)
+		return nil
+	}})
+	return out, err
+}
+
+func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet, rows []state.Row, couples []couple, gone []lost, news []arrival) error {
+	t := a.lanes[0].dst
+	ready, err := t.Prepare(ctx, []imapx.Prepare{{Folder: dst.raw, Create: dst.create, SpecialUse: dst.use, Subscribe: dst.subscribe, Open: true}})
+	if err != nil {
+		return err
+	}
+	if ready[0].Err != nil {
+		return nil // told when the folder's own work comes to it
+	}
+	opened := ready[0].Opened
+	w := state.Window{Pair: dst.pair.ID, Pass: a.report.Pass, UIDValidity: opened.UIDValidity, Floor: max(uint32(opened.UIDNext), 1),
+		Created: time.Now(), Rows: rows}
+	if err := a.State.Intend(ctx, &w); err != nil {
+		return err
+	}
+	moved, err := t.Move(ctx, src.raw, src.pair.TargetMark.UIDValidity, uids, dst.raw)
+	if err != nil {
+		return err
+	}
+	bySource := make(map[uint32]uint32)
+	for _, c := range couples {
+		if to := moved[imap.UID(gone[c.a].row.TargetUID)]; to != 0 {
+			bySource[news[c.b].uid] = uint32(to)
+		}
+	}
+	done := rows[:0]
+	for _, r := range rows {
+		if r.TargetUID = bySource[r.SourceUID]; r.TargetUID == 0 {
+			r.Status = state.Moved // gone in this moment
+		}
+		done = append(done, r)
+	}
+	if err := a.State.Record(ctx, w.ID, done, true); err != nil {
+		return err
+	}
+	a.count(func(r *Report) { r.Followed += int64(len(moved)) })
+	a.notice(fmt.Sprintf("%s: %d messages that were moved to %s on the source were moved on the target", src.source.Name, len(moved), dst.source.Name))
+	return nil
+}

@@ -1,0 +1,221 @@
+package sync
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// TestGoneOnTarget: a user's deletions are silent, a large loss is not, and both come back on request only.
+func TestGoneOnTarget(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 100)
+	b.pass()
+	b.dst.expunge("INBOX", 3)
+	if r := b.pass(); r.Gone != 1 || r.NewExceptions != 0 || r.Copied != 0 {
+		t.Errorf("one deletion: %+v", r)
+	}
+	b.quiet("after one deletion")
+	for uid := uint32(10); uid < 70; uid++ {
+		b.dst.expunge("INBOX", uid)
+	}
+	r := b.pass()
+	if r.Gone != 60 || r.NewExceptions != 1 || r.Copied != 0 {
+		t.Errorf("60 of 100 gone: %+v", r)
+	}
+	if r := b.pass(); r.NewExceptions != 0 || r.Exceptions != 1 {
+		t.Errorf("it cries again: %+v", r)
+	}
+	r = b.pass(func(o *Options) { o.RecopyGone = true })
+	b.equal("after --recopy-gone")
+	if r.Copied != 61 || r.Exceptions != 0 {
+		t.Errorf("recopy: %+v", r)
+	}
+	b.quiet("and then")
+}
+
+// TestMovedByUser: a message that its user moved to another folder is not gone.
+func TestMovedByUser(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 100)
+	b.fill("A", 200, 210)
+	b.pass()
+	for uid := uint32(1); uid <= 50; uid++ {
+		b.dst.move("INBOX", uid, []string{"A", "Own folder"}[uid%2])
+	}
+	r := b.pass()
+	if r.Moved != 50 || r.Gone != 0 || r.NewExceptions != 0 || r.Copied != 0 {
+		t.Errorf("%+v", r)
+	}
+	b.quiet("after the user's moves")
+	if r := b.pass(func(o *Options) { o.RecopyGone = true }); r.Copied != 0 {
+		t.Errorf("moved messages are copied again: %+v", r)
+	}
+}
+
+// TestTargetFolderRenamed is followed: new mail goes where the user keeps the folder now.
+func TestTargetFolderRenamed(t *testing.T) {
+	b := newBench(t)
+	b.fill("Work", 0, 10)
+	b.fill("Work/Sub", 20, 25)
+	b.pass()
+	b.dst.rename("Work", "Job")
+	b.fill("Work", 10, 12)
+	r := b.pass()
+	if b.dst.folders["Work"] != nil || len(b.dst.content("Job")) != 12 || len(b.dst.content("Job/Sub")) != 5 || r.Copied != 2 {
+		t.Errorf("%d in Job, report %+v", len(b.dst.content("Job")), r)
+	}
+	b.quiet("after the rename")
+}
+
+// TestSourceFolderRenamed is repeated on the target, children too; nothing is copied.
+func TestSourceFolderRenamed(t *testing.T) {
+	b := newBench(t)
+	b.fill("Work", 0, 10)
+	b.fill("Work/Sub", 20, 25)
+	b.pass()
+	b.src.rename("Work", "Job")
+	r := b.pass()
+	b.equal("after the rename")
+	if b.dst.folders["Work"] != nil || b.dst.folders["Work/Sub"] != nil || r.Copied != 0 {
+		t.Errorf("%+v", r)
+	}
+	b.quiet("after the rename")
+}
+
+// TestFolderReplacedIsNotARename: the same UIDVALIDITY with other messages is another folder.
+func TestFolderReplacedIsNotARename(t *testing.T) {
+	b := newBench(t)
+	b.fill("Work", 0, 10)
+	b.pass()
+	b.src.rename("Work", "Job")
+	f := b.src.folders["Job"]
+	f.messages = nil
+	f.add(day, []byte(letterOf(999, "another")), nil)
+	b.pass()
+	if len(b.dst.content("Work")) != 10 || len(b.dst.content("Job")) != 1 {
+		t.Error("a folder with other messages was taken for a renamed one")
+	}
+}
+
+// TestMovedOnSource: the copy is moved along, also when the answer is lost; a touched copy stays, and nothing is
+// there twice.
+func TestMovedOnSource(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		t.Run(fmt.Sprintf("answer lost %v", lose), func(t *testing.T) {
+			b := newBench(t)
+			b.fill("INBOX", 0, 30)
+			b.fill("A", 100, 105)
+			b.pass()
+			b.src.move("INBOX", 4, "A")
+			b.src.move("INBOX", 5, "A")
+			b.src.move("INBOX", 6, "New")
+			b.src.move("INBOX", 7, "A")
+			b.fill("A", 105, 107)
+			b.dst.setFlags("INBOX", 7, imap.FlagSeen, "$label1")
+			b.dst.loseMove = lose
+			r := b.pass()
+			b.equal2(t, "moved", "A", 4)
+			if r.Copied != 2 || len(b.dst.content("INBOX")) != 27 || len(b.dst.content("New")) != 1 || len(b.dst.content("A")) != 9 {
+				t.Errorf("%+v: INBOX %d, A %d, New %d", r, len(b.dst.content("INBOX")), len(b.dst.content("A")), len(b.dst.content("New")))
+			}
+			if !strings.Contains(strings.Join(b.dst.content("INBOX"), "\n"), "$label1") {
+				t.Error("the touched copy did not stay")
+			}
+			b.settled()
+			b.src.setFlags("A", 6, imap.FlagFlagged)
+			b.pass()
+			if !slices.ContainsFunc(b.dst.content("A"), func(s string) bool { return strings.HasSuffix(s, `\Flagged`) }) {
+				t.Error("flags do not reach a message that was moved along")
+			}
+		})
+	}
+}
+
+// settled runs passes until the last looks are over, then wants a quiet one.
+func (b *bench) settled() {
+	b.t.Helper()
+	b.pass()
+	b.pass()
+	b.quiet("when all is settled")
+}
+
+// equal2 compares what source and target folder have in common: all but n messages.
+func (b *bench) equal2(t *testing.T, when, folder string, _ int) {
+	t.Helper()
+	want, got := b.src.content(folder), b.dst.content(folder)
+	for _, g := range got {
+		if !slices.Contains(want, g) {
+			t.Errorf("%s: %s has a message on the target that the source does not have there", when, folder)
+		}
+	}
+}
+
+// TestReusedUIDs: a restored source gives old UIDs to other messages, with UIDNEXT beyond the mark.
+func TestReusedUIDs(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 50)
+	b.pass()
+	f := b.src.folders["INBOX"]
+	f.messages, f.next = f.messages[:40], 41
+	b.fill("INBOX", 1000, 1020)
+	r := b.pass()
+	if r.Copied != 20 || len(b.dst.content("INBOX")) != 70 {
+		t.Errorf("%+v, %d on the target", r, len(b.dst.content("INBOX")))
+	}
+	b.settled()
+}
+
+// TestUIDValidityZero: such a source is matched anew at each pass, and nothing is copied twice.
+func TestUIDValidityZero(t *testing.T) {
+	b := newBench(t)
+	b.src.folders["INBOX"].validity = 0
+	b.fill("INBOX", 0, 50)
+	b.pass()
+	b.equal("first pass")
+	b.fill("INBOX", 50, 53)
+	b.src.setFlags("INBOX", 3, "$label1")
+	r := b.pass()
+	b.equal("second pass")
+	if r.Copied != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestRewritingTarget adds a header field and changes line ends: a lost state still finds every message.
+func TestRewritingTarget(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 50)
+	b.pass()
+	for _, m := range b.dst.folders["INBOX"].messages {
+		m.data = append([]byte("X-Scanned: yes\r\n"), m.data...)
+	}
+	b.dir = t.TempDir()
+	if r := b.pass(); r.Copied != 0 || r.Matched != 50 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestDraftVersions have one Message-ID and stay apart; a list copy and a direct copy of one mail too.
+func TestDraftVersions(t *testing.T) {
+	b := newBench(t)
+	for i := range 3 {
+		b.src.add("INBOX", day, letterOf(1, fmt.Sprint("version ", i)), imap.FlagDraft)
+	}
+	b.src.add("INBOX", day, letterOf(2, "hello"))
+	b.src.add("INBOX", day, "List-Id: <l@example.org>\r\n"+letterOf(2, "hello\r\n-- \r\nlist footer"))
+	b.pass()
+	b.equal("first pass")
+	b.dir = t.TempDir()
+	if r := b.pass(); r.Copied != 0 {
+		t.Errorf("%+v", r)
+	}
+	b.src.expunge("INBOX", 1)
+	b.src.add("INBOX", day, letterOf(1, "version 3"), imap.FlagDraft)
+	if r := b.pass(); r.Copied != 1 {
+		t.Errorf("a new version: %+v", r)
+	}
+}
