@@ -156,17 +156,13 @@ func (l *listing) line(r *wire.Response) error {
 }
 
 func (l *listing) status(r *wire.Response) (bool, error) {
-	name, err := r.P.String()
+	raw, err := r.P.AString()
 	if err != nil {
 		return true, err
 	}
-	raw := string(name.Bytes)
-	if name.Nil {
-		raw = "NIL"
-	}
 	s, err := parseStatus(r)
 	if err == nil {
-		l.statuses[key(raw)] = s
+		l.statuses[key(string(raw))] = s
 	}
 	return true, err
 }

@@ -30,15 +30,14 @@ func parseList(r *wire.Response) (Folder, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Delim = string(delim.Bytes)
-	name, err := r.P.String()
+	if !delim.Nil {
+		f.Delim = string(delim.Bytes)
+	}
+	name, err := r.P.AString()
 	if err != nil {
 		return f, err
 	}
-	f.Raw = string(name.Bytes)
-	if name.Nil { // a folder called NIL, written as an atom
-		f.Raw = "NIL"
-	}
+	f.Raw = string(name)
 	f.Name = display(f.Raw)
 	f.Path = []string{f.Name}
 	if f.Delim != "" {
@@ -98,9 +97,11 @@ func (l *listing) namespaces(r *wire.Response) error {
 					return r.P.Skip()
 				}
 				s, err := r.P.String()
-				if field == 1 {
+				switch {
+				case s.Nil:
+				case field == 1:
 					ns.Prefix = string(s.Bytes)
-				} else {
+				default:
 					ns.Delim = string(s.Bytes)
 				}
 				return err

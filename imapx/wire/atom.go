@@ -40,11 +40,11 @@ func IsRecent(f imap.Flag) bool { return strings.EqualFold(string(f), `\Recent`)
 func (p *Parser) Flags() ([]imap.Flag, error) {
 	var flags []imap.Flag
 	err := p.List(func() error {
-		s, err := p.String()
+		s, err := p.AString()
 		if err != nil {
 			return err
 		}
-		if f := imap.Flag(s.Bytes); f != "" && !IsRecent(f) {
+		if f := imap.Flag(s); f != "" && !IsRecent(f) {
 			flags = append(flags, f)
 		}
 		return nil

@@ -130,9 +130,9 @@ func (p *Parser) Number64() (uint64, error) {
 
 // String is a value that a server may write as atom, quoted string or literal.
 type String struct {
-	Bytes   []byte // nil for NIL and for a streamed literal; otherwise valid as long as the frame
+	Bytes   []byte // nil for a streamed literal; otherwise valid as long as the frame
 	Literal *Literal
-	Nil     bool
+	Nil     bool // Bytes is then the word as it was written
 }
 
 // String reads an astring or nstring. NIL in any case is Nil only where it is no quoted string.
@@ -153,10 +153,14 @@ func (p *Parser) String() (String, error) {
 	if err != nil {
 		return String{}, err
 	}
-	if strings.EqualFold(a, "NIL") {
-		return String{Nil: true}, nil
-	}
-	return String{Bytes: []byte(a)}, nil
+	return String{Bytes: []byte(a), Nil: strings.EqualFold(a, "NIL")}, nil
+}
+
+// AString reads a value that cannot be NIL (RFC 9051 section 9, astring and flag): a folder or a keyword may well
+// have that name. The bytes are valid as long as the frame.
+func (p *Parser) AString() ([]byte, error) {
+	s, err := p.String()
+	return s.Bytes, err
 }
 
 func (p *Parser) quoted() ([]byte, error) {

@@ -48,7 +48,7 @@ func TestMalformedLines(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	r, err := parseLine(t, `* 7 FETCH (UID 4294967295 FLAGS (\Seen a]b [x] \Recent ) BODY[HEADER.FIELDS (DATE "TO")]<0> "a\"\\b" NIL nil "NIL" ((x) y))`)
+	r, err := parseLine(t, `* 7 FETCH (UID 4294967295 FLAGS (\Seen a]b [x] nil \Recent ) BODY[HEADER.FIELDS (DATE "TO")]<0> "a\"\\b" NIL nil "NIL" ((x) y))`)
 	if err != nil || r.Num != 7 || r.Name != "FETCH" || !r.P.Take('(') {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -66,7 +66,7 @@ func TestTokens(t *testing.T) {
 	item, err = p.Item()
 	check("item", err, item, "FLAGS")
 	flags, err := p.Flags()
-	check("flags", err, flags, `[\Seen a]b [x]]`)
+	check("flags", err, flags, `[\Seen a]b [x] nil]`)
 	item, err = p.Item()
 	check("section", err, item, `BODY[HEADER.FIELDS (DATE "TO")]<0>`)
 	s, err := p.String()
