@@ -8,6 +8,8 @@
 //   - Compare and CompareCorpus are the referee: what differs between two accounts, or an account and its corpus.
 //     TakeSnapshot proves of a Maildir on disk that nobody changed it. compare.go, readaccount.go, maildir.go
 //   - NewProxy and NewNetwork are bad networks, and count round trips (see Stats). net.go, link.go
+//   - NewMeddler is a proxy that knows commands: it refuses the n-th of a verb in place of the server, says BYE, loses or
+//     delays the answer. meddle.go, meddlelink.go
 //   - Play serves a transcript, exact to the byte. script.go, scriptparse.go
 //   - NewCA makes certificates, good ones and bad ones. tls.go
 //
