@@ -229,11 +229,9 @@ func (f *fetch) take(r *wire.Response, _ bool) (bool, error) {
 		return true, err
 	}
 	uid := got.msg.UID
-	if uid == 0 || !f.work.set.Contains(uid) || f.work.got.Contains(uid) {
-		return true, nil // somebody else changed flags, or `n:*` brought what is below n
-	}
-	if !f.set.Contains(uid) {
-		return false, nil // another window's, in flight too
+	if uid == 0 || !f.set.Contains(uid) || f.work.got.Contains(uid) {
+		// Flags that somebody changed, what `n:*` brought from below n, or the answer to another FETCH in flight.
+		return false, nil
 	}
 	m := f.partial[uid]
 	if m == nil {
@@ -244,7 +242,9 @@ func (f *fetch) take(r *wire.Response, _ bool) (bool, error) {
 	if m.have&f.work.read.Want == f.work.read.Want {
 		f.deliver(m)
 	}
-	return true, nil
+	// Dovecot answers several FETCHes at a time and their OKs come late: nothing tells whose answer this is. All
+	// that ask for the message take from it what they want; only a body has one owner.
+	return got.sink != nil, nil
 }
 
 func (f *fetch) deliver(p *fetched) {

@@ -144,8 +144,12 @@ func (v *visit) exist(ctx context.Context) error {
 	}
 	asked := map[*work]*search{}
 	for _, w := range v.works {
-		if len(w.todo) > 0 && err == nil {
-			asked[w], err = v.sendSearch(ctx, in, w.todo, nil)
+		if len(w.todo) == 0 || err != nil {
+			continue
+		}
+		asked[w], err = v.sendSearch(ctx, in, w.todo, nil)
+		if err == nil && !v.c.has(imap.CapESearch) { // one at a time: see first
+			err = v.c.await(ctx, asked[w].cmd)
 		}
 	}
 	v.c.unlockSelection()

@@ -155,16 +155,32 @@ func (v *visit) first(ctx context.Context) error {
 	if v.c.cautious.Load() {
 		err = v.settle(ctx, in)
 	}
+	searches := 0
 	for _, w := range v.works {
+		if w.read.ChangedSince == 0 || w.read.Want == 0 {
+			searches++
+		}
+		if searches > 1 && err == nil && !v.c.has(imap.CapESearch) {
+			// Two SEARCHes in flight cannot be told apart without a tag in the answer (RFC 3501 section 5.5).
+			err = v.searched(ctx, in)
+		}
 		if err == nil {
 			err = v.askFirst(ctx, in, w)
 		}
 	}
 	v.c.unlockSelection()
 	if err == nil {
-		err = v.settle(ctx, in)
+		err = v.searched(ctx, in)
 	}
 	if err != nil {
+		return err
+	}
+	return v.land(ctx, 0)
+}
+
+// searched waits for the SEARCHes that were sent.
+func (v *visit) searched(ctx context.Context, in *opening) error {
+	if err := v.settle(ctx, in); err != nil {
 		return err
 	}
 	for _, w := range v.works {
@@ -178,7 +194,7 @@ func (v *visit) first(ctx context.Context) error {
 			return err
 		}
 	}
-	return v.land(ctx, 0)
+	return nil
 }
 
 func (v *visit) askFirst(ctx context.Context, in *opening, w *work) (err error) {

@@ -35,32 +35,32 @@ func (m *letter) row() state.Row {
 
 // copy visits the source folder once. Bodies go through windows to the target, flags of known messages are
 // merged after that; what the source does not give becomes an exception.
-// check holds ledger rows that must still be what their UIDs stand for (errReused), looked at before any body.
+// check holds ledger rows that must still be what their UIDs stand for (errReused).
 func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, reads ...imapx.Read) (outcome, error) {
 	w := newWriter(l, j)
-	if len(check) > 0 {
-		ids := uidSet(slices.Sorted(maps.Keys(check)))
-		reads = append([]imapx.Read{{UIDs: ids, Want: identityWants}}, reads...)
-	}
 	letters := make(chan *letter)
 	var updates []seen
 	var res imapx.VisitResult
 	var readErr error
 
 	g, gctx := errgroup.WithContext(ctx)
+	if len(check) > 0 { // in the same flight; nothing is sent to the target before its answer
+		w.gate = make(chan struct{})
+		g.Go(func() error {
+			defer close(w.gate)
+			visit, cancel := both(gctx, l.intake)
+			defer cancel()
+			w.gateErr = l.recheck(visit, j, check)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		defer close(letters)
 		visit, cancel := both(gctx, l.intake)
 		defer cancel()
 		res, readErr = l.src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads}, imapx.VisitHandler{
 			Alloc: l.alloc,
-			Message: func(read int, m imapx.Message) error {
-				if read == 0 && len(check) > 0 {
-					if row, ok := check[uint32(m.UID)]; ok && reused(row, m) {
-						return errReused
-					}
-					return nil
-				}
+			Message: func(_ int, m imapx.Message) error {
 				if m.Body == nil {
 					updates = append(updates, seen{uint32(m.UID), m.Flags})
 					return nil
@@ -85,6 +85,9 @@ func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, rea
 	if err != nil {
 		return out, err
 	}
+	if w.gateErr != nil {
+		return out, w.gateErr
+	}
 	if readErr != nil {
 		return out, readErr
 	}
@@ -96,6 +99,19 @@ func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, rea
 	}
 	out.flags, err = l.mergeFlags(ctx, j, updates)
 	return out, err
+}
+
+// recheck looks at messages of the ledger again.
+func (l *lane) recheck(ctx context.Context, j *job, check map[uint32]state.Row) error {
+	ids := uidSet(slices.Sorted(maps.Keys(check)))
+	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{{UIDs: ids, Want: identityWants}}},
+		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
+			if row, ok := check[uint32(m.UID)]; ok && reused(row, m) {
+				return errReused
+			}
+			return nil
+		}})
+	return err
 }
 
 // sourceValidity is the UIDVALIDITY that the reads were planned with, 0: none yet.

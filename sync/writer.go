@@ -30,6 +30,9 @@ type writer struct {
 	slots  chan struct{}
 	woken  chan struct{} // a window was settled
 
+	gate    chan struct{} // closed when the source's UIDs were found good, nil: nothing to wait for
+	gateErr error         // valid after gate
+
 	letters []*letter // the window that is being filled
 	bytes   int64
 	highest uint32
@@ -94,6 +97,9 @@ func (w *writer) fill(ctx context.Context, in <-chan *letter) error {
 
 // take puts a letter into the window, or records why it cannot be carried.
 func (w *writer) take(ctx context.Context, m *letter) error {
+	if err := w.ready(ctx); err != nil {
+		return err
+	}
 	limit := w.dst.Limits().Append
 	switch size := m.body.size; {
 	case size == 0: // in a MULTIAPPEND it would mean "abort" (RFC 3502)
@@ -103,9 +109,6 @@ func (w *writer) take(ctx context.Context, m *letter) error {
 	case limit > 0 && uint64(size) > limit:
 		err := w.refuse(ctx, w.job, m.row(), m.body, reasonTooBig, tooBig(size, limit))
 		m.body.Release()
-		return err
-	}
-	if err := w.ready(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -169,6 +172,12 @@ func (w *writer) flush(ctx context.Context) error {
 func (w *writer) ready(ctx context.Context) error {
 	if w.keep != nil {
 		return nil
+	}
+	if w.gate != nil {
+		<-w.gate // ends with the context
+		if w.gateErr != nil {
+			return w.gateErr
+		}
 	}
 	opened, err := w.lane.opened(ctx, w.job)
 	if err != nil {
