@@ -11,13 +11,14 @@ import (
 
 const (
 	extension   = ".db"
-	lockSuffix  = ".lock" // after the extension
-	maxReadable = 100     // bytes of the account id that a file name keeps
+	lockSuffix  = ".lock"    // after the extension
+	maxReadable = 100        // bytes of the account id that a file name keeps
+	fleetFile   = "fleet.db" // beside them in the folder, package fleet's
 )
 
 // FileName gives the name of an account's state file. It is the account id where that is lower-case ASCII and
 // safe on every file system; else what is not is replaced, and a short hash of the whole id follows a "~", which
-// no id keeps, so that two ids never share a name.
+// no id keeps, so that two ids never share a name. No account has the name of the fleet file.
 func FileName(account string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
@@ -32,7 +33,7 @@ func FileName(account string) string {
 	if strings.HasPrefix(clean, ".") || strings.HasPrefix(clean, "-") { // hidden files, options
 		clean = "_" + clean[1:]
 	}
-	if clean == account && clean != "" && !reserved(clean) {
+	if clean == account && clean != "" && clean+extension != fleetFile && !reserved(clean) {
 		return clean + extension
 	}
 	sum := sha256.Sum256([]byte(account))
@@ -60,7 +61,7 @@ func List(dir string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), extension) && !strings.HasPrefix(e.Name(), ".") {
+		if e.Name() != fleetFile && e.Type().IsRegular() && strings.HasSuffix(e.Name(), extension) && !strings.HasPrefix(e.Name(), ".") {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -22,7 +22,7 @@ func TestFileNameReadable(t *testing.T) {
 func hostileNames() []string {
 	return []string{"", ".", "..", "../../etc/passwd", "/etc/passwd", "a/b", `a\b`, "a\x00b", "-rf", ".hidden", "con", "nul.txt", "com1",
 		"Alice@old.example", "ALICE@OLD.EXAMPLE", "alice@old.example~", "a b", "a:b", "ä", "a\u0308", "\xff", "日本語", "a\nb", "\x1b[2J",
-		strings.Repeat("x", 5000), strings.Repeat("x", 5001), strings.Repeat("é", 100), "a*", "a?", "a.db", "a.db.lock", "%2e%2e", "a~b"}
+		strings.Repeat("x", 5000), strings.Repeat("x", 5001), strings.Repeat("é", 100), "a*", "a?", "a.db", "a.db.lock", "fleet", "fleet.db", "%2e%2e", "a~b"}
 }
 
 func checkFileName(t *testing.T, account string) string {
@@ -31,6 +31,9 @@ func checkFileName(t *testing.T, account string) string {
 	if name != filepath.Base(name) || name == "." || name == ".." || len(name) > 140 || !strings.HasSuffix(name, extension) ||
 		strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") || name != strings.ToLower(name) {
 		t.Errorf("%q: %q", account, name)
+	}
+	if name == "fleet.db" {
+		t.Errorf("%q has the name of the fleet file", account)
 	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c >= 0x7f || strings.ContainsRune(`/\:*?"<>|`, rune(c)) {
@@ -76,8 +79,10 @@ func TestHostileIDsAreAccounts(t *testing.T) {
 			t.Errorf("%q: %+v", id, s)
 		}
 	}
+	must(t, os.WriteFile(filepath.Join(dir, "fleet.db"), nil, 0o600)) // no account's
 	paths, err := List(dir)
 	must(t, err)
+	must(t, os.Remove(filepath.Join(dir, "fleet.db")))
 	entries, err := os.ReadDir(dir)
 	must(t, err)
 	if len(paths) != len(ids) || len(entries) != 2*len(ids) { // the locks stay
