@@ -1,0 +1,19 @@
+// Package fleet keeps what belongs to no single account: one SQLite file, fleet.db, in the state folder, which
+// all runs of a machine share. Today that is which logins failed and which servers want to be left alone: an old
+// hoster's fail2ban blocks the address after a few wrong passwords, for every account that is still to be moved.
+//
+// Invariants:
+//
+//   - Several processes use the file at once: each transaction is short, waits at most busyTimeout for the others,
+//     and is on disk when the method returns nil.
+//   - Losing the file costs no mail: failed logins are tried again, nothing else is forgotten.
+//   - No password goes in. A credential is known by a keyed digest; the key lies in the same file (mode 0600), so a
+//     digest says nothing without the file, and with it guesses have to be made one by one.
+//   - Time comes in as an argument. A stored time that lies in the future is not believed: a clock that was wrong
+//     once blocks nobody for longer than it should.
+//   - What a server said is kept shortened, on one line, never where it repeats the credential, and quoted when it
+//     is shown.
+//
+// Where to change what: tables in schema.go (append a step, never edit one that was released) with docs/state.md;
+// how long a login waits in login.go; when a server is left alone in breaker.go; opening in fleet.go.
+package fleet

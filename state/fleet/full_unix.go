@@ -1,0 +1,13 @@
+//go:build unix
+
+package fleet
+
+import (
+	"errors"
+	"syscall"
+)
+
+// isFull tells a disk or a quota that is full.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
