@@ -1,5 +1,23 @@
 package imapx
 
+// What an answer means, and when to try again. NO and BAD kill the scope in the table or the command's own, whichever
+// is wider: nothing that concerns the account is ever blamed on a message.
+//
+//	code                                        kind         scope    retry      why
+//	UNAVAILABLE THROTTLED LIMIT                 Unavailable  account  later      the server is down or has enough of us
+//	LIMIT, words of flags or keywords           command's    command  never      RFC 5530's own example
+//	INUSE INPROGRESS                            Unavailable  folder   later      somebody holds the lock
+//	SERVERBUG                                   command's    command  later      may pass
+//	OVERQUOTA                                   Quota        account  never      no pause makes room
+//	AUTHENTICATIONFAILED AUTHORIZATIONFAILED
+//	EXPIRED PRIVACYREQUIRED                     Auth         account  never      trying on gets us locked out
+//	TRYCREATE NONEXISTENT NOPERM CORRUPTION …   command's    folder   never
+//	TOOBIG PARSE UNKNOWN-CTE                    command's    message  never
+//	another, or none                            command's    command  never
+//
+// A connection that ends is lost, and retried on a new one. A BYE with a reason decides better: where the table says
+// later, or calls it Auth or Quota, that holds; a folder or a message cannot be the reason of a BYE.
+
 import (
 	"regexp"
 	"strconv"
@@ -30,7 +48,7 @@ func codeVerdicts() map[imap.ResponseCode]verdict {
 		"PRIVACYREQUIRED":      {KindAuth, ScopeAccount, RetryNever},
 		"CONTACTADMIN":         {asOp, ScopeAccount, RetryNever},
 		"NOPERM":               {asOp, ScopeFolder, RetryNever},
-		"INUSE":                {KindUnavailable, asOp, RetryLater},
+		"INUSE":                {KindUnavailable, ScopeFolder, RetryLater},
 		"EXPUNGEISSUED":        {asOp, asOp, RetryReconnect},
 		"CORRUPTION":           {asOp, ScopeFolder, RetryNever},
 		"SERVERBUG":            {asOp, asOp, RetryLater},
@@ -57,7 +75,7 @@ func codeVerdicts() map[imap.ResponseCode]verdict {
 		// Gmail, not in an RFC
 		"THROTTLED": {KindUnavailable, ScopeAccount, RetryLater},
 		// Dovecot, not in an RFC
-		"INPROGRESS": {KindUnavailable, asOp, RetryLater},
+		"INPROGRESS": {KindUnavailable, ScopeFolder, RetryLater},
 	}
 }
 
@@ -73,7 +91,9 @@ func textRules() []textRule {
 	message := verdict{asOp, ScopeMessage, RetryNever}
 	quota := verdict{KindQuota, ScopeAccount, RetryNever}
 	return []textRule{
-		{"OVERQUOTA", "command or bandwidth limits", later}, // Gmail: a daily limit, the mailbox is not full
+		{"OVERQUOTA", "command or bandwidth limits", later},    // Gmail: a daily limit, the mailbox is not full
+		{"LIMIT", "flags", verdict{asOp, asOp, RetryNever}},    // RFC 5530 section 3: "At most 32 flags in one mailbox supported"
+		{"LIMIT", "keywords", verdict{asOp, asOp, RetryNever}}, // the same, in newer words
 		{"ALERT", "too many simultaneous connections", later},
 		{"", "too many simultaneous connections", later},        // Gmail
 		{"", "suggested backoff time", later},                   // Microsoft 365
@@ -113,9 +133,7 @@ func judge(code imap.ResponseCode, text string, kind Kind, scope Scope) verdict 
 	if v.scope == asOp {
 		v.scope = scope
 	}
-	if kind == KindAuth { // before the login there is neither folder nor message
-		v.scope = ScopeAccount
-	}
+	v.scope = min(v.scope, scope) // the wider one: what is asked of the account has neither folder nor message
 	return v
 }
 

@@ -212,8 +212,11 @@ func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
 	case err == nil && r.Tag == "*" && r.Name == "BYE":
 		v := judge(imap.ResponseCode(r.Code), r.Text, KindConnect, ScopeAccount)
 		x.Code, x.Text, x.Kind, x.Err = imap.ResponseCode(r.Code), r.Text, v.kind, nil
-		if x.Retry = RetryLater; x.Kind == KindConnect {
+		switch x.Retry = RetryLater; x.Kind {
+		case KindConnect:
 			x.Kind = KindUnavailable
+		case KindAuth:
+			x.Retry = RetryNever
 		}
 		x.Delay = suggestedDelay(r.Text)
 		return false, c.error(nil, x)

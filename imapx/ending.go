@@ -48,8 +48,11 @@ func (c *conn) lastWords(e *Error) {
 			e.Code = imap.ResponseCode(bye.Code)
 		}
 		v := judge(e.Code, bye.Text, e.Kind, e.Scope)
-		if v.retry == RetryLater {
+		switch {
+		case v.retry == RetryLater:
 			e.Kind, e.Retry, e.Delay = v.kind, v.retry, suggestedDelay(bye.Text)
+		case v.kind == KindAuth || v.kind == KindQuota: // logging in again and again gets us locked out
+			e.Kind, e.Retry = v.kind, v.retry
 		}
 	}
 	e.Text += "; the server's last words: " + bye.Text

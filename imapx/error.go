@@ -9,7 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// Scope is what an error kills.
+// Scope is what an error kills, the widest first.
 type Scope int
 
 const (

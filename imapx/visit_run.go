@@ -250,8 +250,8 @@ func (v *visit) land(ctx context.Context, keep int) error {
 	return v.failure()
 }
 
-// judge decides what a refused FETCH means. One bad message makes some servers refuse a whole window: its
-// messages are then asked for again, in the end singly.
+// judge decides what a refused FETCH means. One bad message makes some servers refuse a whole window (Dovecot: NO
+// [SERVERBUG] where its file is damaged): its messages are then asked for again, in the end singly.
 func (v *visit) judge(f *fetch) error {
 	if n := limitOf(f.cmd.status); n > 0 {
 		v.limit(n)
@@ -261,7 +261,7 @@ func (v *visit) judge(f *fetch) error {
 	}
 	e := v.c.refused(f.cmd, f.cmd.status)
 	switch {
-	case e.Retry == RetryLater:
+	case e.Kind == KindUnavailable || e.Scope == ScopeAccount:
 		return e
 	case f == f.work.since:
 		return nil

@@ -1,0 +1,8 @@
+package imapx
+
+import "context"
+
+// Noop sends what keepAlive sends, without its two minutes of silence before.
+func (t *Target) Noop(ctx context.Context) error {
+	return t.c.call(ctx, t.c.command("NOOP"), &command{op: "NOOP"})
+}
