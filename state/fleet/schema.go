@@ -45,13 +45,15 @@ var (
 	errKey     = errors.New("its digest key cannot be read")
 )
 
-// version gives the schema version, 0 for a file without anything in it: new, or its maker was killed.
+// version gives the schema version, 0 for a file without anything in it: new, or its maker was killed. It reads in
+// three steps, so it is only right inside a transaction; but a version that is ours is never wrong.
 func version(ctx context.Context, db execer) (int, error) {
 	var app, v, things int
-	for query, dest := range map[string]*int{
-		`PRAGMA application_id`: &app, `PRAGMA user_version`: &v, `SELECT count(*) FROM sqlite_schema`: &things,
-	} {
-		if err := db.QueryRowContext(ctx, query).Scan(dest); err != nil {
+	for _, read := range []struct {
+		query string
+		dest  *int
+	}{{`PRAGMA application_id`, &app}, {`PRAGMA user_version`, &v}, {`SELECT count(*) FROM sqlite_schema`, &things}} {
+		if err := db.QueryRowContext(ctx, read.query).Scan(read.dest); err != nil {
 			return 0, err
 		}
 	}
@@ -65,17 +67,10 @@ func version(ctx context.Context, db execer) (int, error) {
 }
 
 // bringUpToDate makes or migrates the tables. Another process may be doing the same: who comes second finds it
-// done.
+// done, and whatever is not as it should be is only judged while nobody writes.
 func (f *Fleet) bringUpToDate(ctx context.Context, steps [][]string) error {
-	v, err := version(ctx, f.db)
-	if err != nil {
-		return err
-	}
-	if v == len(steps) {
+	if v, err := version(ctx, f.db); err == nil && v == len(steps) {
 		return nil
-	}
-	if v > len(steps) {
-		return &NewerError{Path: f.path, Found: v, Known: len(steps)}
 	}
 	return f.update(ctx, func(c *sql.Conn) error {
 		v, err := version(ctx, c)
@@ -84,6 +79,9 @@ func (f *Fleet) bringUpToDate(ctx context.Context, steps [][]string) error {
 		}
 		if v > len(steps) {
 			return &NewerError{Path: f.path, Found: v, Known: len(steps)}
+		}
+		if v == len(steps) {
+			return nil
 		}
 		for i := v; i < len(steps); i++ {
 			for _, query := range steps[i] {
