@@ -2,12 +2,15 @@ package sync_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,20 +39,25 @@ type transfer struct {
 	Password               string
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
+	Timeout                time.Duration                                           // without progress on a connection, 0: the default
+	Connections            int                                                     // 0: the default
 	Trace                  string                                                  // file, "": none
+	KillAt                 int64                                                   // in a child process: dies at this step, 0: never
 	Stop                   <-chan struct{}                                         `json:"-"`
+	Step                   func(string)                                            `json:"-"` // at each durable step and wire effect
 	Events                 func(mailsync.Event)                                    `json:"-"`
 	SourceDial, TargetDial func(context.Context, string, string) (net.Conn, error) `json:"-"`
+	SourceCA, TargetCA     *x509.CertPool                                          `json:"-"` // not nil: implicit TLS
 }
 
 // run is one pass in this process.
 func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
-	st, err := state.Open(ctx, state.Options{Dir: x.Dir, Account: x.SourceUser + "-" + x.TargetUser, Source: x.SourceUser, Target: x.TargetUser})
+	st, err := state.Open(ctx, state.Options{Dir: x.Dir, Account: "test", Source: x.SourceUser, Target: x.TargetUser, Hook: x.Step})
 	if err != nil {
 		return mailsync.Report{}, err
 	}
 	defer st.Close()
-	var opts imapx.Options
+	opts := imapx.Options{Hook: x.Step, Timeout: x.Timeout}
 	if x.Trace != "" {
 		f, err := os.Create(x.Trace)
 		if err != nil {
@@ -62,16 +70,16 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	source.Dial, target.Dial = x.SourceDial, x.TargetDial
 	return mailsync.Run(ctx, mailsync.Options{
 		Account: "test", State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
-		Stop: x.Stop, Events: x.Events,
+		Connections: x.Connections, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
-			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password), source)
+			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
 			if err != nil {
 				return nil, err
 			}
 			return s, nil
 		},
 		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
-			s, err := imapx.DialTarget(ctx, endpoint("target", x.Target, x.TargetUser, x.Password), target)
+			s, err := imapx.DialTarget(ctx, endpoint("target", x.Target, x.TargetUser, x.Password, x.TargetCA), target)
 			if err != nil {
 				return nil, err
 			}
@@ -80,10 +88,14 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	})
 }
 
-func endpoint(side, addr, user, password string) imapx.Endpoint {
+func endpoint(side, addr, user, password string, ca *x509.CertPool) imapx.Endpoint {
 	host, port, _ := net.SplitHostPort(addr)
 	n, _ := strconv.Atoi(port)
-	return imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password)}
+	e := imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password)}
+	if ca != nil {
+		e.TLS, e.Roots = imapx.TLSImplicit, ca
+	}
+	return e
 }
 
 func childPass(text string) int {
@@ -91,6 +103,15 @@ func childPass(text string) int {
 	if err := json.Unmarshal([]byte(text), &x); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
+	}
+	if x.KillAt > 0 {
+		var steps atomic.Int64
+		x.Step = func(string) {
+			if steps.Add(1) == x.KillAt {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
 	}
 	if _, err := x.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
