@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -117,7 +118,7 @@ func (p *pass) attempts(ctx context.Context) error {
 			return nil
 		}
 		var ie *imapx.Error
-		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && ie.Delay == 0 {
+		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && n >= offlineTries(ie) {
 			return err
 		}
 		if p.stopped() {
@@ -141,6 +142,19 @@ func (p *pass) attempts(ctx context.Context) error {
 			return ErrInterrupted
 		}
 	}
+}
+
+// offlineTries is how often a side is tried again that was never reached. Name or port may be wrong, which has to be
+// told at once, and a server that drops the line at each login must not see many. One that says that it is
+// unavailable, or names a delay, is waited for as at any other time.
+func offlineTries(e *imapx.Error) int {
+	switch {
+	case e.Kind == imapx.KindUnavailable || e.Delay > 0:
+		return math.MaxInt
+	case e.Kind == imapx.KindConnect || e.Kind == imapx.KindTLS:
+		return 0
+	}
+	return 1
 }
 
 // end writes the pass into the state, also after a cancelled context.
