@@ -37,9 +37,9 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME -password WORD] [-mail N]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N]
 //
-// It starts a server in memory and sets the variable NAME to its address.
+// It starts a server in memory, with N messages for each user, and sets the variable NAME to its address.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -70,19 +70,21 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, name, password string, mail int) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail int) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
 		return "", nil, err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
-	user, err := mailbox(name, password, mail)
-	if err != nil {
-		return "", nil, err
-	}
 	memory := imapmemserver.New()
-	memory.AddUser(user)
+	for name := range strings.SplitSeq(names, ",") {
+		user, err := mailbox(name, password, mail)
+		if err != nil {
+			return "", nil, err
+		}
+		memory.AddUser(user)
+	}
 	options := &imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return memory.NewSession(), nil, nil

@@ -22,6 +22,7 @@ type syncFlags struct {
 	memory      byteSize
 	connections int
 	retryFor    interval
+	recopyGone  bool
 	dryRun      bool
 	json        bool
 	quiet       bool
@@ -77,6 +78,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.Var(&f.memory, "memory", "most memory for messages in flight, for example 64MiB")
 		s.IntVar(&f.connections, "connections", 2, "`N` connections to each server, 1 to 16")
 		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
+		s.BoolVar(&f.recopyGone, "recopy-gone", false, "copy again what is gone on the target, and was not moved there")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
 	group(set, groups[2], func(s *pflag.FlagSet) {
@@ -116,7 +118,8 @@ func (f *syncFlags) validate() (*pass, error) {
 	}
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir,
-		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), dryRun: f.dryRun,
+		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
+		recopyGone: f.recopyGone, dryRun: f.dryRun,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -140,6 +143,7 @@ type pass struct {
 	memory      int64
 	connections int
 	retryFor    time.Duration
+	recopyGone  bool
 	dryRun      bool
 	output      ui.Mode
 	progress    time.Duration

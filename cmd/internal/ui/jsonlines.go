@@ -82,6 +82,9 @@ type jsonPassEnded struct {
 	CopiedBytes    int64   `json:"copied_bytes"`
 	Matched        int64   `json:"matched"`
 	Flags          int64   `json:"flags"`
+	Followed       int64   `json:"followed"`
+	Moved          int64   `json:"moved"`
+	Gone           int64   `json:"gone"`
 	Recovered      int64   `json:"recovered"`
 	Doubles        int64   `json:"doubles"`
 	Exceptions     int64   `json:"exceptions"`
@@ -137,8 +140,8 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
 		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
-		Flags: r.Flags, Recovered: r.Recovered, Doubles: r.Doubles, Exceptions: r.Exceptions,
-		NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
+		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if e.Err != nil {
 		o.Error = e.Err.Error()

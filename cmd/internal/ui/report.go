@@ -27,11 +27,15 @@ func problemLine(e mailsync.Event) string {
 		if !e.New {
 			return ""
 		}
-		where := Clean(e.Folder)
-		if e.UID != 0 {
-			where += " uid " + strconv.FormatUint(uint64(e.UID), 10)
+		text := "exception: "
+		if e.Folder != "" { // else it is the account's
+			text += Clean(e.Folder)
+			if e.UID != 0 {
+				text += " uid " + strconv.FormatUint(uint64(e.UID), 10)
+			}
+			text += ": "
 		}
-		text := "exception: " + where + ": " + Clean(e.Reason)
+		text += Clean(e.Reason)
 		if e.Detail != "" {
 			text += " (" + Clean(e.Detail) + ")"
 		}
@@ -95,6 +99,9 @@ func reportParts(r mailsync.Report, planned int64, err error) []string {
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
 		{r.FoldersCreated, "folder " + made, "folders " + made},
+		{r.Followed, "moved as on the source", "moved as on the source"},
+		{r.Moved, "found moved by its user", "found moved by their user"},
+		{r.Gone, "gone on the target", "gone on the target"},
 		{r.Recovered, "recovered", "recovered"},
 		{r.Doubles, "late double removed", "late doubles removed"},
 	} {
