@@ -22,6 +22,7 @@
 //	values.go     flag values: sizes, intervals, TLS modes
 //	stop.go       signals
 //	usage.go      how help looks
+//	logins.go     failed logins remembered across runs, and the first login of a side
 //	run.go        the wiring of engine, sessions and state
 //	sync.go, status.go, version.go, demo.go   one command each
 package cmd

@@ -143,6 +143,12 @@ func checkDifferent(source, target imapx.Endpoint) error {
 }
 
 func mailboxOf(ep imapx.Endpoint) [3]string {
+	host, port := dialledAddress(ep)
+	return [3]string{host, itoa(port), strings.ToLower(mailboxName(ep))}
+}
+
+// dialledAddress is which machine and port are talked to.
+func dialledAddress(ep imapx.Endpoint) (string, int) {
 	host, port := ep.Host, ep.Port
 	if ep.Address != "" {
 		// Both parse: endpoint() has refused anything else.
@@ -153,7 +159,7 @@ func mailboxOf(ep imapx.Endpoint) [3]string {
 			}
 		}
 	}
-	return [3]string{normalHost(host), net.JoinHostPort("", itoa(port)), strings.ToLower(mailboxName(ep))}
+	return normalHost(host), port
 }
 
 // mailboxName is whose mailbox is opened.

@@ -47,10 +47,10 @@ func exitTable() []exitRow {
 		{exitDone, "done; exceptions of earlier passes may still be open", ""},
 		{exitOther, "something else failed", "read the message"},
 		{exitHangup, "stopped by SIGHUP (the terminal went away)", "run it again: it goes on where it was"},
-		{exitBusy, "another process is working on this account", "wait for it"},
+		{exitBusy, "another process is working on this account, or holds a state file", "wait for it"},
 		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
-		{exitStateDamaged, "the state file is damaged, of another version, or of another account", "see the hint"},
+		{exitStateDamaged, "a state file is damaged, of another version, or of another account", "see the hint"},
 		{exitNoInput, "a password, or a file that was named, cannot be had", "see the hint"},
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
@@ -67,8 +67,8 @@ func exitTable() []exitRow {
 		{exitStore, "the target refuses flags", "read the server's words"},
 		{exitInterrupt, "stopped by Ctrl-C (SIGINT)", "run it again: it goes on where it was"},
 		{exitTerminate, "stopped by SIGTERM", "run it again: it goes on where it was"},
-		{exitAuthSrc, "the source refuses the login", "check user and password"},
-		{exitAuthDst, "the target refuses the login", "check user and password"},
+		{exitAuthSrc, "the source refuses the login, or refused it a short while ago", "check user and password"},
+		{exitAuthDst, "the target refuses the login, or refused it a short while ago", "check user and password"},
 	}
 }
 

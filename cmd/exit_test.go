@@ -15,6 +15,7 @@ import (
 
 	"mailmove/imapx"
 	"mailmove/state"
+	"mailmove/state/fleet"
 	mailsync "mailmove/sync"
 )
 
@@ -86,6 +87,10 @@ func TestExitCode(t *testing.T) {
 		{&state.DamagedError{Err: errors.New("x")}, 65},
 		{&state.UnwritableError{Err: errors.New("x")}, 73},
 		{&state.NetworkFSError{}, 73},
+		{&fleet.BusyError{}, 8},
+		{&fleet.NewerError{}, 65},
+		{&fleet.DamagedError{Err: errors.New("x")}, 65},
+		{&fleet.UnwritableError{Err: errors.New("x")}, 73},
 	} {
 		got := exitCode(c.err)
 		if got != c.want {

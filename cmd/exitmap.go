@@ -8,6 +8,7 @@ import (
 
 	"mailmove/imapx"
 	"mailmove/state"
+	"mailmove/state/fleet"
 	mailsync "mailmove/sync"
 )
 
@@ -64,6 +65,10 @@ func exitCode(err error) int {
 		damaged     *state.DamagedError
 		unwritable  *state.UnwritableError
 		networkFile *state.NetworkFSError
+		fleetBusy   *fleet.BusyError
+		fleetNewer  *fleet.NewerError
+		fleetBad    *fleet.DamagedError
+		fleetFull   *fleet.UnwritableError
 	)
 	switch {
 	case err == nil:
@@ -74,11 +79,12 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &server):
 		return serverCode(server)
-	case errors.As(err, &busy):
+	case errors.As(err, &busy), errors.As(err, &fleetBusy):
 		return exitBusy
-	case errors.As(err, &newer), errors.As(err, &older), errors.As(err, &other), errors.As(err, &damaged):
+	case errors.As(err, &newer), errors.As(err, &older), errors.As(err, &other), errors.As(err, &damaged),
+		errors.As(err, &fleetNewer), errors.As(err, &fleetBad):
 		return exitStateDamaged
-	case errors.As(err, &unwritable), errors.As(err, &networkFile):
+	case errors.As(err, &unwritable), errors.As(err, &networkFile), errors.As(err, &fleetFull):
 		return exitState
 	}
 	return exitOther

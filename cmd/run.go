@@ -24,6 +24,11 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	logins, err := p.openLogins(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logins.close()) }()
 	traceFile, err := p.openTrace()
 	if err != nil {
 		return err
@@ -40,14 +45,14 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	report, err := mailsync.Run(ctx, mailsync.Options{
 		Account: p.account, State: file, SpoolDir: p.stateDir,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
-			s, err := connect(ctx, stop, imapx.DialSource, p.source, options)
+			s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, options)
 			if err != nil {
 				return nil, err // never s: a nil session in an interface is not nil
 			}
 			return s, nil
 		},
 		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
-			t, err := connect(ctx, stop, imapx.DialTarget, p.target, options)
+			t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, options)
 			if err != nil {
 				return nil, err
 			}
@@ -61,7 +66,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 
 // connect dials until the first stop: a connection that is not there yet has nothing to settle, and a server that
 // says nothing would be waited for.
-func connect[S any](ctx context.Context, stop <-chan struct{},
+func connect[S io.Closer](ctx context.Context, stop <-chan struct{}, g *gate,
 	dial func(context.Context, imapx.Endpoint, imapx.Options) (S, error), ep imapx.Endpoint, o imapx.Options) (S, error) {
 	dialing, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -73,7 +78,7 @@ func connect[S any](ctx context.Context, stop <-chan struct{},
 		case <-done:
 		}
 	})
-	session, err := dial(dialing, ep, o)
+	session, err := through(dialing, g, func() (S, error) { return dial(dialing, ep, o) })
 	close(done)
 	watcher.Wait()
 	if err != nil && dialing.Err() != nil && ctx.Err() == nil {

@@ -44,12 +44,13 @@ func TestScripts(t *testing.T) {
 			return newAuthority(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"server": startServer,
-			"lose":   loseMail,
-			"mode":   isMode,
-			"newer":  newer,
-			"empty":  isEmpty,
+			"exits":       exits,
+			"server":      startServer,
+			"lose":        loseMail,
+			"connections": countConnections,
+			"mode":        isMode,
+			"newer":       newer,
+			"empty":       isEmpty,
 		},
 	})
 }

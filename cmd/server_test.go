@@ -11,8 +11,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -32,6 +34,7 @@ func newAuthority(e *testscript.Env) error {
 		return err
 	}
 	e.Values[authority{}] = ca
+	e.Values[countersKey{}] = counters{}
 	return os.WriteFile(e.Getenv("WORK")+"/ca.pem", ca.PEM(), 0o600)
 }
 
@@ -50,13 +53,47 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	password := set.String("password", "wonder land", "")
 	mail := set.Int("mail", 0, "")
 	ts.Check(set.Parse(args[1:]))
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail)
+	connections := new(atomic.Int64)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections)
 	ts.Check(err)
+	ts.Value(countersKey{}).(counters)[addr] = connections
 	ts.Defer(stop)
 	ts.Setenv(args[0], addr)
 	_, port, err := net.SplitHostPort(addr)
 	ts.Check(err)
 	ts.Setenv("PORT", port) // of the latest server
+}
+
+type countersKey struct{}
+
+// counters are the connections that each server of a script has taken since it was last asked.
+type counters map[string]*atomic.Int64
+
+type counted struct {
+	net.Listener
+	connections *atomic.Int64
+}
+
+func (c counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.connections.Add(1)
+	}
+	return conn, err
+}
+
+// countConnections is the script command
+//
+//	connections ADDRESS N
+//
+// which checks how many connections a server has taken since this was last asked.
+func countConnections(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: connections ADDRESS N")
+	}
+	if got := ts.Value(countersKey{}).(counters)[args[0]].Swap(0); strconv.FormatInt(got, 10) != args[1] {
+		ts.Fatalf("%d connections, want %s", got, args[1])
+	}
 }
 
 // newer FILE makes a state file one of a later version.
@@ -70,7 +107,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -98,6 +135,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int) (string, fun
 		return "", nil, err
 	}
 	addr := listener.Addr().String()
+	listener = counted{listener, connections}
 	switch mode {
 	case "starttls":
 		options.TLSConfig = config
