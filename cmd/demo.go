@@ -102,7 +102,7 @@ func (d *demo) start() (err error) {
 		return err
 	}
 	d.say("Two IMAP servers are running inside this command, with TLS:\n"+
-		"  source %s, with a sample mailbox\n  target %s, with one message that is already there\n", d.source.Addr(), d.target.Addr())
+		"  source %s, with a sample mailbox\n  target %s, with an empty one\n", d.source.Addr(), d.target.Addr())
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -71,7 +73,11 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	}
 	e.srv = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return mem.NewSession(), nil, nil
+			s, is := mem.NewSession().(imapserver.SessionIMAP4rev2)
+			if !is {
+				return nil, nil, errors.New("go-imap's memory server does not speak IMAP4rev2 any more")
+			}
+			return allFlags{s}, nil, nil
 		},
 		Caps:         caps,
 		InsecureAuth: o.TLS == nil,
@@ -86,6 +92,25 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		_ = e.srv.Serve(ln) // ends with the listener
 	}()
 	return e, nil
+}
+
+// allFlags announces the system flags in every folder, as real servers do: the memory server's PERMANENTFLAGS has only
+// those in use, so that a new folder would refuse them (RFC 9051 section 7.1).
+type allFlags struct{ imapserver.SessionIMAP4rev2 }
+
+func (s allFlags) Select(mailbox string, options *imap.SelectOptions) (*imap.SelectData, error) {
+	data, err := s.SessionIMAP4rev2.Select(mailbox, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft} {
+		for _, list := range []*[]imap.Flag{&data.Flags, &data.PermanentFlags} {
+			if !slices.ContainsFunc(*list, func(have imap.Flag) bool { return strings.EqualFold(string(have), string(f)) }) {
+				*list = append(*list, f)
+			}
+		}
+	}
+	return data, nil
 }
 
 // lineWriter hands a log's lines to a function.
