@@ -127,7 +127,7 @@ func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []coup
 	if len(uids) == 0 {
 		return outcome{mark: mark}, nil
 	}
-	r, err := l.copy(ctx, j, nil, imapx.Read{UIDs: uidSet(sortedUIDs(uids)), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+	r, err := l.copy(ctx, j, imapx.Read{UIDs: uidSet(sortedUIDs(uids)), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
 	r.mark = mark // what came or changed after the survey is the next pass's
 	return r, err
 }

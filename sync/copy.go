@@ -35,8 +35,7 @@ func (m *letter) row() state.Row {
 
 // copy visits the source folder once. Bodies go through windows to the target, flags of known messages are
 // merged after that; what the source does not give becomes an exception.
-// check holds ledger rows that must still be what their UIDs stand for (errReused).
-func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, reads ...imapx.Read) (outcome, error) {
+func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, error) {
 	w := newWriter(l, j)
 	letters := make(chan *letter)
 	var updates []seen
@@ -44,16 +43,6 @@ func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, rea
 	var readErr error
 
 	g, gctx := errgroup.WithContext(ctx)
-	if len(check) > 0 { // in the same flight; nothing is sent to the target before its answer
-		w.gate = make(chan struct{})
-		g.Go(func() error {
-			defer close(w.gate)
-			visit, cancel := both(gctx, l.intake)
-			defer cancel()
-			w.gateErr = l.recheck(visit, j, check)
-			return nil
-		})
-	}
 	g.Go(func() error {
 		defer close(letters)
 		visit, cancel := both(gctx, l.intake)
@@ -85,9 +74,6 @@ func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, rea
 	if err != nil {
 		return out, err
 	}
-	if w.gateErr != nil {
-		return out, w.gateErr
-	}
 	if readErr != nil {
 		return out, readErr
 	}
@@ -101,8 +87,13 @@ func (l *lane) copy(ctx context.Context, j *job, check map[uint32]state.Row, rea
 	return out, err
 }
 
-// recheck looks at messages of the ledger again.
+// recheck looks at messages of the ledger again: they must still be what their UIDs stand for.
 func (l *lane) recheck(ctx context.Context, j *job, check map[uint32]state.Row) error {
+	if len(check) == 0 {
+		return nil
+	}
+	ctx, cancel := both(ctx, l.intake)
+	defer cancel()
 	ids := uidSet(slices.Sorted(maps.Keys(check)))
 	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{{UIDs: ids, Want: identityWants}}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {

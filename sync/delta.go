@@ -74,7 +74,10 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	r, err := l.copy(ctx, j, check, reads...)
+	if err := l.recheck(ctx, j, check); err != nil {
+		return outcome{}, err
+	}
+	r, err := l.copy(ctx, j, reads...)
 	if err == nil && !newMail {
 		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
 	}

@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -173,14 +174,15 @@ func (a *attempt) followSource(ctx context.Context, stored []state.Pair, i int) 
 	a.notice(p.SourceName + " is named " + f.Name + " on the source now: followed")
 	old := *p
 	p.Source, p.SourceName, p.SourceMailboxID = f.Raw, f.Name, f.MailboxID
-	if err := a.State.RenamePair(ctx, p.ID, *p); err != nil {
+	// The target first: a pair whose source has its new name would not be looked at again.
+	if err := a.renameTarget(ctx, stored, old, f); err != nil {
 		return err
 	}
-	return a.renameTarget(ctx, stored, i, old, f)
+	return a.State.RenamePair(ctx, p.ID, *p)
 }
 
 // renameTarget repeats a rename on the target, its children with it.
-func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, i int, old state.Pair, f *imapx.Folder) error {
+func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, old state.Pair, f *imapx.Folder) error {
 	m := newMapper(a.source, a.target, nil)
 	was := m.byName(&imapx.Folder{Raw: old.Source, Name: old.SourceName, Path: strings.Split(old.SourceName, f.Delim), Delim: f.Delim})
 	is := m.byName(f)
@@ -188,7 +190,14 @@ func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, i int, 
 	if was.raw != old.Target || folder == nil || find(a.target, is.raw) != nil || isInbox(f) || strings.EqualFold(old.Target, "INBOX") {
 		return nil // it has another name there anyway
 	}
-	if err := a.lanes[0].dst.Rename(ctx, old.Target, is.raw); err != nil {
+	var ie *imapx.Error
+	err := a.lanes[0].dst.Rename(ctx, old.Target, is.raw)
+	switch {
+	case err == nil, errors.As(err, &ie) && ie.Op == "SUBSCRIBE": // renamed all the same
+	case ie != nil && ie.Scope != imapx.ScopeAccount:
+		a.notice(old.TargetName + " keeps its name on the target: " + ie.Error())
+		return nil
+	default:
 		return err
 	}
 	delim := folder.Delim
@@ -212,6 +221,9 @@ func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, i int, 
 			continue
 		}
 		q.Target, q.TargetName = raw, name
+		if q.ID == old.ID {
+			continue // written with its source
+		}
 		if err := a.State.RenamePair(ctx, q.ID, *q); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"mailmove/imapx"
+	"mailmove/state"
 )
 
 // prepareAtOnce bounds the folders of one flight of CREATE, SUBSCRIBE and SELECT.
@@ -51,6 +52,7 @@ func (l *lane) prepare(ctx context.Context) {
 				j.open.Err = err
 			} else {
 				j.open.Prepared = done[i]
+				j.open.Err = l.unsubscribed(ctx, j, done[i].Err)
 				if done[i].Created {
 					l.count(func(r *Report) { r.FoldersCreated++ })
 				}
@@ -58,6 +60,15 @@ func (l *lane) prepare(ctx context.Context) {
 			close(j.open.ready)
 		}
 	}
+}
+
+// unsubscribed records that a folder could not be subscribed, which is no reason to leave its mail behind.
+func (l *lane) unsubscribed(ctx context.Context, j *job, err error) error {
+	var ie *imapx.Error
+	if !errors.As(err, &ie) || ie.Op != "SUBSCRIBE" {
+		return err
+	}
+	return l.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonSubscription, Code: string(ie.Code), Detail: ie.Error()})
 }
 
 // run carries the lane's pairs, a few at a time and in order.
@@ -147,7 +158,7 @@ func (l *lane) do(ctx context.Context, j *job) error {
 			r.mark = *j.source.Mark
 		}
 	case copyAll:
-		r, err = l.copy(ctx, j, nil, imapx.Read{UIDs: from(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+		r, err = l.copy(ctx, j, imapx.Read{UIDs: from(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
 	case copyDelta:
 		r, err = l.delta(ctx, j)
 		if errors.Is(err, errReused) {

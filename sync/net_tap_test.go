@@ -190,7 +190,7 @@ func atOnce[T any](t *testing.T, items []T, f func(t *testing.T, item T)) {
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(items)) && !t.Failed(); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(len(items)); i = next.Add(1) - 1 {
 				t.Run(fmt.Sprint(i), func(t *testing.T) { f(t, items[i]) })
 			}
 		})

@@ -39,8 +39,9 @@ func planJob(p folderPair, rows int64, complete bool) job {
 	j := job{folderPair: p, rows: rows, pair: pairOf(p), open: newOpening()}
 	fresh := p.stored == nil
 	j.create = p.target == nil && (fresh || complete)
-	j.subscribe = fresh && p.source.Subscribed && (p.target == nil || !p.target.Subscribed)
 	now, then := p.source.Mark, j.pair.SourceMark
+	first := then == (state.Mark{}) // until marks are committed, nothing is known to be done
+	j.subscribe = first && p.source.Subscribed && (p.target == nil || !p.target.Subscribed)
 
 	switch {
 	case now == nil: // no STATUS: the folder itself will say

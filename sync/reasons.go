@@ -2,14 +2,15 @@ package sync
 
 // Why a message or folder could not be carried as it is: the words that the state, the events and the docs use.
 const (
-	reasonFolder     = "folder"         // the folder could not be opened, made or read
-	reasonRefused    = "refused"        // the target refused the message
-	reasonTooBig     = "too-big"        // larger than the target takes
-	reasonEmpty      = "empty"          // no bytes at all: APPEND cannot carry it
-	reasonUnreadable = "unreadable"     // the source does not give the message
-	reasonFlag       = "flag"           // carried without a flag that the target folder does not keep
-	reasonDate       = "date"           // carried with the Date header: the source gave no INTERNALDATE
-	reasonGone       = "gone-on-target" // many messages that were carried are not on the target any more
-	reasonAmbiguous  = "ambiguous"      // may have been stored and moved away by a rule: not sent again
-	reasonLateDouble = "late-double"    // stored twice by a dead connection, and could not be removed
+	reasonFolder       = "folder"         // the folder could not be opened, made or read
+	reasonSubscription = "subscription"   // the folder is there and could not be subscribed
+	reasonRefused      = "refused"        // the target refused the message
+	reasonTooBig       = "too-big"        // larger than the target takes
+	reasonEmpty        = "empty"          // no bytes at all: APPEND cannot carry it
+	reasonUnreadable   = "unreadable"     // the source does not give the message
+	reasonFlag         = "flag"           // carried without a flag that the target folder does not keep
+	reasonDate         = "date"           // carried with the Date header: the source gave no INTERNALDATE
+	reasonGone         = "gone-on-target" // many messages that were carried are not on the target any more
+	reasonAmbiguous    = "ambiguous"      // may have been stored and moved away by a rule: not sent again
+	reasonLateDouble   = "late-double"    // stored twice by a dead connection, and could not be removed
 )

@@ -103,7 +103,7 @@ func (w *window) mend(ctx context.Context, rows []state.Row, rest []int, why err
 		}
 	}
 	var ie *imapx.Error
-	if errors.As(why, &ie) && ie.Scope == imapx.ScopeMessage {
+	if errors.As(why, &ie) && ie.Scope == imapx.ScopeMessage && ie.Retry == imapx.RetryNever {
 		why = w.split(ctx, rest, why, stored)
 	}
 	if errors.As(why, &ie) && ie.Kind == imapx.KindLost {
@@ -195,7 +195,7 @@ func (w *window) again(ctx context.Context, part []int, stored map[uint32]state.
 	for k, i := range part {
 		if e := res.Errs[k]; e != nil {
 			var ie *imapx.Error
-			if !errors.As(e, &ie) || ie.Scope != imapx.ScopeMessage {
+			if !errors.As(e, &ie) || ie.Scope != imapx.ScopeMessage || ie.Retry != imapx.RetryNever {
 				return e
 			}
 			refused, why = append(refused, i), e

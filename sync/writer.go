@@ -30,9 +30,6 @@ type writer struct {
 	slots  chan struct{}
 	woken  chan struct{} // a window was settled
 
-	gate    chan struct{} // closed when the source's UIDs were found good, nil: nothing to wait for
-	gateErr error         // valid after gate
-
 	letters []*letter // the window that is being filled
 	bytes   int64
 	highest uint32
@@ -172,12 +169,6 @@ func (w *writer) flush(ctx context.Context) error {
 func (w *writer) ready(ctx context.Context) error {
 	if w.keep != nil {
 		return nil
-	}
-	if w.gate != nil {
-		<-w.gate // ends with the context
-		if w.gateErr != nil {
-			return w.gateErr
-		}
 	}
 	opened, err := w.lane.opened(ctx, w.job)
 	if err != nil {
