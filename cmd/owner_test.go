@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -29,6 +31,29 @@ func loseMail(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: lose ADDRESS [flags] FOLDER")
 	}
 	ts.Check(lose(ts.Value(authority{}).(*imaptest.CA), args[0], *user, *password, set.Arg(0)))
+}
+
+// equal is the script command
+//
+//	equal ADDRESS USER ADDRESS USER PASSWORD
+//
+// which reads both mailboxes with the referee and compares every message.
+func equal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: equal ADDRESS USER ADDRESS USER PASSWORD")
+	}
+	login := func(addr, user string) imaptest.Login {
+		return imaptest.Login{Addr: addr, User: user, Password: args[4], TLS: &tls.Config{
+			RootCAs: ts.Value(authority{}).(*imaptest.CA).Pool(), ServerName: "127.0.0.1",
+		}}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	diff, err := imaptest.Compare(ctx, login(args[0], args[1]), login(args[2], args[3]), imaptest.CompareOptions{FoldKeywords: true})
+	ts.Check(err)
+	if !diff.Equal() || diff.MessagesA == 0 {
+		ts.Fatalf("%d messages; differences: %v", diff.MessagesA, diff.Differences)
+	}
 }
 
 func lose(ca *imaptest.CA, addr, user, password, folder string) (err error) {

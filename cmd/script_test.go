@@ -52,13 +52,14 @@ func TestScripts(t *testing.T) {
 			"connections": countConnections,
 			"mode":        isMode,
 			"newer":       newer,
+			"equal":       equal,
 			"empty":       isEmpty,
 		},
 	})
 }
 
-// condition tells what a script may need of the machine: a pseudo-terminal, which a minimal chroot has not. Where there
-// is one that cannot be opened, the continuous integration is told.
+// condition tells what a script may need of the machine: a pseudo-terminal, which a minimal chroot has not (where
+// there is one that cannot be opened, the continuous integration is told), or the right to mount.
 func condition(name string) (bool, error) {
 	switch name {
 	case "pty":
@@ -70,6 +71,8 @@ func condition(name string) (bool, error) {
 			return false, err
 		}
 		return false, nil
+	case "mounts":
+		return exec.Command("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt").Run() == nil, nil
 	}
 	return false, errors.New("unknown condition")
 }
