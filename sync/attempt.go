@@ -23,6 +23,7 @@ type attempt struct {
 
 	source, target imapx.Listing
 	ledger         int64 // rows of all pairs
+	hindered       map[*job]error
 
 	mu  sync.Mutex
 	err error // why the attempt ended early
@@ -38,7 +39,7 @@ type lane struct {
 }
 
 func (p *pass) attempt(ctx context.Context) error {
-	a := &attempt{pass: p}
+	a := &attempt{pass: p, hindered: make(map[*job]error)}
 	a.intake, a.halt = context.WithCancel(p.intake)
 	defer a.halt()
 	defer a.close()
@@ -152,8 +153,8 @@ func (a *attempt) close() {
 // list reads both sides and makes sure that they are two.
 func (a *attempt) list(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { a.source, err = a.lanes[0].src.List(gctx); return err })
-	g.Go(func() (err error) { a.target, err = a.lanes[0].dst.List(gctx); return err })
+	g.Go(func() (err error) { a.source, err = a.listed(gctx, a.lanes[0].src); return err })
+	g.Go(func() (err error) { a.target, err = a.listed(gctx, a.lanes[0].dst); return err })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -251,6 +252,10 @@ func (a *attempt) work(ctx context.Context, jobs []*job) error {
 				return err
 			}
 		}
+		if err := a.hindered[j]; err != nil {
+			a.settle(ctx, j, err)
+			continue
+		}
 		if j.task != nothing || j.retarget || j.subscribe {
 			busy = append(busy, j)
 			if j.task != createOnly {
@@ -258,8 +263,8 @@ func (a *attempt) work(ctx context.Context, jobs []*job) error {
 			}
 		}
 	}
-	if len(busy) == 0 {
-		return nil
+	if len(busy) == 0 || a.err != nil {
+		return a.err
 	}
 	if err := a.addLanes(ctx, min(a.Connections, heavy)); err != nil {
 		return err

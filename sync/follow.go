@@ -194,7 +194,7 @@ func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, old sta
 	err := a.lanes[0].dst.Rename(ctx, old.Target, is.raw)
 	switch {
 	case err == nil, errors.As(err, &ie) && ie.Op == "SUBSCRIBE": // renamed all the same
-	case ie != nil && ie.Scope != imapx.ScopeAccount:
+	case ie != nil && ie.Scope != imapx.ScopeAccount && !a.mayPass(ie):
 		a.notice(old.TargetName + " keeps its name on the target: " + ie.Error())
 		return nil
 	default:

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,10 +56,12 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	}
 	for _, r := range order {
 		for _, j := range jobs {
-			if j.pair.ID == r.from {
-				if err := a.moveAlong(ctx, j, r.to, routes[r], gone, news); err != nil {
-					return err
-				}
+			if j.pair.ID != r.from {
+				continue
+			}
+			err := a.moveAlong(ctx, j, r.to, routes[r], gone, news)
+			if err != nil && !a.hinder(err, j, r.to) {
+				return err
 			}
 		}
 	}
@@ -86,7 +89,7 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 	}
 	var out []lost
 	for _, j := range jobs {
-		if !gained || !j.lostOnSource() {
+		if !gained || a.hindered[j] != nil || !j.lostOnSource() {
 			continue
 		}
 		var there imap.UIDSet
@@ -97,6 +100,9 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 			return nil
 		}})
 		cancel()
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +123,7 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) {
 	var out []arrival
 	for _, j := range jobs {
-		if !j.gainedOnSource() {
+		if a.hindered[j] != nil || !j.gainedOnSource() {
 			continue
 		}
 		start := max(j.pair.SourceMark.UIDNext, 1)
@@ -132,6 +138,9 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 		visit, cancel := both(ctx, a.intake)
 		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, from(start))
 		cancel()
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +180,9 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 		visit, cancel := both(ctx, a.intake)
 		err := digests(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, list, all)
 		cancel()
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -260,8 +272,9 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 	if err != nil {
 		return err
 	}
-	if ready[0].Err != nil {
-		return nil // told when the folder's own work comes to it
+	var ie *imapx.Error
+	if err := ready[0].Err; err != nil && !(errors.As(err, &ie) && ie.Op == "SUBSCRIBE") { // that is tried again with the folder's own work
+		return err
 	}
 	opened := ready[0].Opened
 	w := state.Window{Pair: dst.pair.ID, Pass: a.report.Pass, UIDValidity: opened.UIDValidity, Floor: max(uint32(opened.UIDNext), 1),

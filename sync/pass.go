@@ -21,6 +21,7 @@ type pass struct {
 	watched    map[int64]bool // windows that this pass recovered and looks at again before it ends
 	recovered  time.Time      // when the last of them was
 	planned    bool           // the folder pairs were told
+	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
 
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report
@@ -33,6 +34,7 @@ func newPass(ctx context.Context, o Options) (*pass, error) {
 		Options:  o,
 		bodies:   newBodies(newBudget(o.Memory/2), o.SpoolDir),
 		watched:  make(map[int64]bool),
+		refusals: make(map[string]int),
 		progress: time.Now(),
 	}
 	p.report = Report{Started: time.Now(), DryRun: o.DryRun}

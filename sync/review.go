@@ -50,6 +50,9 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 			continue
 		}
 		list, err := a.missingFrom(ctx, j)
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -60,7 +63,11 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 		return nil
 	}
 	if len(missing) > 0 {
-		if err := a.sortMissing(ctx, jobs, missing); err != nil {
+		err := a.sortMissing(ctx, jobs, missing)
+		if err != nil && a.hinder(err, looked...) {
+			return nil // a folder that cannot be looked into may hold them: nothing is decided
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,62 @@
+package sync
+
+import (
+	"context"
+	"errors"
+
+	"mailmove/imapx"
+)
+
+// hinder leaves folder pairs to the next pass where it is only their folder that a server refuses, and reports
+// whether the rest can go on. Their marks stay uncommitted, so that the next pass sees all of it again. What is
+// refused for now is first tried again, by another attempt of this pass.
+func (a *attempt) hinder(err error, jobs ...*job) bool {
+	var ie *imapx.Error
+	if !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount || a.mayPass(ie) {
+		return false
+	}
+	for _, j := range jobs {
+		a.hindered[j] = err
+	}
+	return true
+}
+
+// mayPass reports that another try may get over an error of a folder: not too often, for the other folders wait.
+func (p *pass) mayPass(e *imapx.Error) bool {
+	if e.Retry == imapx.RetryNever {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := e.Side + " " + e.Folder
+	p.refusals[key]++
+	return p.refusals[key] < folderTries
+}
+
+// listed reads the folders of a side. Where a folder's marks are refused all is asked once more: a folder without
+// marks is opened and carried, but neither a rename nor a move can be seen there. A refusal for now, or one that
+// concerns the account, is the error.
+func (p *pass) listed(ctx context.Context, s Source) (imapx.Listing, error) {
+	l, err := s.List(ctx)
+	if err == nil && refused(l) != nil {
+		l, err = s.List(ctx)
+	}
+	if err != nil {
+		return l, err
+	}
+	if ie := refused(l); ie != nil && (ie.Scope == imapx.ScopeAccount || p.mayPass(ie)) {
+		return l, ie
+	}
+	return l, nil
+}
+
+// refused is the widest refusal of a folder's marks.
+func refused(l imapx.Listing) (worst *imapx.Error) {
+	for _, f := range l.Folders {
+		var ie *imapx.Error
+		if errors.As(f.Err, &ie) && (worst == nil || ie.Scope < worst.Scope) {
+			worst = ie
+		}
+	}
+	return worst
+}
