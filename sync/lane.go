@@ -52,7 +52,7 @@ func (l *lane) prepare(ctx context.Context) {
 				j.open.Err = err
 			} else {
 				j.open.Prepared = done[i]
-				j.open.Err = l.unsubscribed(ctx, j, done[i].Err)
+				j.open.Err = l.usable(j, done[i].Err)
 				if done[i].Created {
 					l.count(func(r *Report) { r.FoldersCreated++ })
 				}
@@ -62,13 +62,14 @@ func (l *lane) prepare(ctx context.Context) {
 	}
 }
 
-// unsubscribed records that a folder could not be subscribed, which is no reason to leave its mail behind.
-func (l *lane) unsubscribed(ctx context.Context, j *job, err error) error {
+// usable sorts out that a folder could not be subscribed: that may pass, and is no reason to leave its mail behind.
+func (l *lane) usable(j *job, err error) error {
 	var ie *imapx.Error
-	if !errors.As(err, &ie) || ie.Op != "SUBSCRIBE" {
+	if !errors.As(err, &ie) || ie.Op != "SUBSCRIBE" || ie.Scope == imapx.ScopeAccount || l.mayPass(ie) {
 		return err
 	}
-	return l.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonSubscription, Code: string(ie.Code), Detail: ie.Error()})
+	j.unsubscribed = ie
+	return nil
 }
 
 // run carries the lane's pairs, a few at a time and in order.
@@ -129,6 +130,7 @@ func (l *lane) again(ctx context.Context, j *job) error {
 		return err
 	}
 	j.open.Prepared = done[0]
+	j.open.Err = l.usable(j, done[0].Err)
 	close(j.open.ready)
 	return nil
 }
@@ -181,6 +183,12 @@ func (l *lane) do(ctx context.Context, j *job) error {
 	}
 	if err := l.State.ClearExceptions(ctx, j.pair.ID, []uint32{0}); err != nil {
 		return err
+	}
+	if ie := j.unsubscribed; ie != nil {
+		e := state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonSubscription, Code: string(ie.Code), Detail: ie.Error()}
+		if err := l.except(ctx, e); err != nil {
+			return err
+		}
 	}
 	l.emit(FolderDone{Account: l.Account, Folder: j.source.Name, Copied: r.copied, Flags: r.flags})
 	return nil

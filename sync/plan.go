@@ -32,6 +32,8 @@ type job struct {
 	estimate  int64 // messages to be copied, for the progress bar
 	order     int   // place among all jobs: parents before children
 	open      opening
+
+	unsubscribed *imapx.Error // not nil: the folder is there and could not be subscribed
 }
 
 // planJob decides from marks alone. It is a pure function.
