@@ -24,6 +24,7 @@ type attempt struct {
 	source, target imapx.Listing
 	ledger         int64 // rows of all pairs
 	hindered       map[*job]error
+	asides         map[string]aside // source folders by raw name
 
 	mu  sync.Mutex
 	err error // why the attempt ended early
@@ -39,7 +40,7 @@ type lane struct {
 }
 
 func (p *pass) attempt(ctx context.Context) error {
-	a := &attempt{pass: p, hindered: make(map[*job]error)}
+	a := &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside)}
 	a.intake, a.halt = context.WithCancel(p.intake)
 	defer a.halt()
 	defer a.close()
@@ -203,6 +204,11 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	var jobs []*job
 	var all, opened, created int64
 	for _, fp := range pairs {
+		if left, err := a.leaveAside(ctx, fp.source); err != nil {
+			return nil, err
+		} else if left {
+			continue
+		}
 		var rows int64
 		if fp.stored != nil {
 			if rows, err = a.State.CountRows(ctx, fp.stored.ID); err != nil {

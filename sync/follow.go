@@ -54,7 +54,8 @@ func find(l imapx.Listing, raw string) *imapx.Folder {
 	return nil
 }
 
-// heirOf gives the one folder that a pair's missing folder has become, or nil.
+// heirOf gives the one folder that a pair's missing folder has become, or nil; with an error the one that could not
+// be looked into.
 func (a *attempt) heirOf(ctx context.Context, pair state.Pair, h heir) (*imapx.Folder, error) {
 	var candidates []*imapx.Folder
 	for i := range h.listing.Folders {
@@ -81,7 +82,7 @@ func (a *attempt) heirOf(ctx context.Context, pair state.Pair, h heir) (*imapx.F
 	for _, f := range candidates {
 		same, err := holds(ctx, h.conn, f, rows)
 		if err != nil {
-			return nil, err
+			return f, err
 		}
 		if same && out != nil {
 			return nil, nil // two of them: no proof
@@ -147,6 +148,9 @@ func (a *attempt) followTarget(ctx context.Context, stored []state.Pair, i int) 
 	}
 	f, err := a.heirOf(ctx, *p, heir{conn: a.lanes[0].dst, listing: a.target, taken: taken, mailboxID: p.TargetMailboxID,
 		mark: p.TargetMark, uid: func(r state.Row) uint32 { return r.TargetUID }})
+	if err != nil && a.setAside(err, p.ID, p.Source) {
+		return nil
+	}
 	if err != nil || f == nil {
 		return err
 	}
@@ -168,6 +172,9 @@ func (a *attempt) followSource(ctx context.Context, stored []state.Pair, i int) 
 	}
 	f, err := a.heirOf(ctx, *p, heir{conn: a.lanes[0].src, listing: a.source, taken: taken, mailboxID: p.SourceMailboxID,
 		mark: p.SourceMark, uid: func(r state.Row) uint32 { return r.SourceUID }})
+	if err != nil && f != nil && a.setAside(err, p.ID, f.Raw) {
+		return nil
+	}
 	if err != nil || f == nil {
 		return err
 	}

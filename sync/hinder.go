@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"mailmove/imapx"
+	"mailmove/state"
 )
 
 // hinder leaves folder pairs to the next pass where it is only their folder that a server refuses, and reports
@@ -19,6 +20,36 @@ func (a *attempt) hinder(err error, jobs ...*job) bool {
 		a.hindered[j] = err
 	}
 	return true
+}
+
+// aside is a source folder of which it is unclear whether it belongs to a pair whose folder is missing.
+type aside struct {
+	pair int64
+	err  error
+}
+
+// setAside is hinder for a folder that has no pair yet in this pass: it gets none, for the next one would take it for
+// a folder of its own.
+func (a *attempt) setAside(err error, pair int64, raw string) bool {
+	if !a.hinder(err) {
+		return false
+	}
+	a.asides[raw] = aside{pair, err}
+	return true
+}
+
+// leaveAside records why a folder is not carried in this pass.
+func (a *attempt) leaveAside(ctx context.Context, f *imapx.Folder) (bool, error) {
+	s, ok := a.asides[f.Raw]
+	if !ok {
+		return false, nil
+	}
+	e := state.Exception{Pair: s.pair, Folder: f.Name, Reason: reasonFolder, Detail: s.err.Error()}
+	var ie *imapx.Error
+	if errors.As(s.err, &ie) {
+		e.Code = string(ie.Code)
+	}
+	return true, a.except(ctx, e)
 }
 
 // mayPass reports that another try may get over an error of a folder: not too often, for the other folders wait.

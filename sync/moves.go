@@ -1,9 +1,11 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -30,6 +32,7 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil || len(gone) == 0 {
 		return err
 	}
+	a.hinderMoves(jobs, gone)
 	news, err := a.arrivals(ctx, jobs)
 	if err != nil || len(news) == 0 {
 		return err
@@ -66,6 +69,21 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 		}
 	}
 	return nil
+}
+
+// hinderMoves leaves folders that lost messages to the next pass where one that gained some is left to it: it may be
+// there that they went.
+func (a *attempt) hinderMoves(jobs []*job, gone []lost) {
+	for _, to := range jobs {
+		if a.hindered[to] == nil || !to.gainedOnSource() {
+			continue
+		}
+		for _, from := range jobs {
+			if slices.ContainsFunc(gone, func(g lost) bool { return g.pair == from.pair.ID }) {
+				a.hindered[from] = cmp.Or(a.hindered[from], a.hindered[to])
+			}
+		}
+	}
 }
 
 // lostOnSource reports that messages left the source folder since its marks.
