@@ -1,0 +1,75 @@
+package sync_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx/imaptest"
+	"mailmove/imapx/imaptest/real"
+)
+
+// doubled is an account whose first pass is over, and whose dead connection stored all of its mail once more since.
+func (s *servers) doubled(t *testing.T, stored frame) transfer {
+	t.Helper()
+	x := s.tinyAccount(t)
+	k := strike{"target", "behind the literal of an APPEND", true, int64(stored.end), imaptest.BreakLate}
+	cut := x
+	f := k.faults()
+	f.Late = 2 * time.Second
+	p, err := imaptest.NewProxy(x.Target, f)
+	must(t, err)
+	defer p.Close()
+	cut.Target = p.Addr()
+	cut.pass(t)
+	c := client(t, s.dst.Addr(), x)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		var n uint32
+		for _, folder := range []string{"INBOX", "Files"} {
+			st, err := c.Status(folder, &imap.StatusOptions{NumMessages: true}).Wait()
+			must(t, err)
+			n += *st.NumMessages
+		}
+		if n > 4 {
+			return x
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing landed late")
+		}
+	}
+}
+
+// TestDisturbedRemoval refuses the commands that remove a late double, or keeps their answers.
+func TestDisturbedRemoval(t *testing.T) {
+	t.Parallel()
+	s := tinyServers(t, real.Options{})
+	_, target := s.recorded(t)
+	stored := frameWith(t, framesOf(target.up), " APPEND ", true)
+	type fault struct {
+		verb string
+		how  imaptest.Meddling
+		code string
+	}
+	var all []fault
+	for _, verb := range []string{"UID EXPUNGE", "UID STORE", "SELECT", "UID SEARCH"} {
+		all = append(all, fault{verb, imaptest.LoseAnswer, ""}, fault{verb, imaptest.MuteAnswer, ""},
+			fault{verb, imaptest.AnswerNo, "UNAVAILABLE"}, fault{verb, imaptest.AnswerBye, "SERVERBUG"})
+	}
+	atOnce(t, all, func(t *testing.T, f fault) {
+		x := s.doubled(t, stored)
+		m, err := imaptest.NewMeddler(x.Target, imaptest.Meddle{Verb: f.verb, How: f.how, Code: f.code})
+		must(t, err)
+		defer m.Close()
+		disturbed := x
+		disturbed.Target, disturbed.Timeout = m.Addr(), stallTimeout
+		r := disturbed.pass(t)
+		when := fmt.Sprintf("%s, how %d, [%s]", f.verb, f.how, f.code)
+		if m.Hits() == 0 {
+			t.Fatalf("%s: befell none of %v", when, m.Commands())
+		}
+		t.Logf("%s: %d doubles removed, %d exceptions", when, r.Doubles, r.Exceptions)
+		s.settled(t, x, when)
+	})
+}
