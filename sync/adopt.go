@@ -145,7 +145,12 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error { rows = append(rows, r); return nil }); err != nil {
 		return outcome{}, err
 	}
-	couples, err := l.matchRows(ctx, l.src, j.source.Raw, res.Opened.UIDValidity, src, rows)
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return outcome{}, err
+	}
+	couples, err := l.matchRows(visit, folderAt{l.src, j.source.Raw, res.Opened.UIDValidity}, src, rows,
+		folderAt{l.dst, j.raw, opened.UIDValidity}, func(r state.Row) uint32 { return r.TargetUID })
 	if err != nil {
 		return outcome{}, err
 	}
@@ -163,22 +168,60 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	// From here on the new UIDs count, also where the rest is interrupted.
+	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
+		return outcome{}, err
+	}
 	r, err := l.copyRest(ctx, j, src, couples, res.Opened.Mark)
 	r.flags += flags
 	return r, err
 }
 
-// matchRows pairs messages of a server with ledger rows. The ledger has the digests of what was copied.
-func (l *lane) matchRows(ctx context.Context, s Source, folder string, uidValidity uint32, there []known, rows []state.Row) ([]couple, error) {
+// folderAt is a folder of one side, with the UIDVALIDITY that it has now.
+type folderAt struct {
+	conn     Source
+	raw      string
+	validity uint32
+}
+
+// matchRows pairs messages of a folder with ledger rows. The ledger has the digests of what was copied; of rows
+// that were only matched the bodies are read on the other side, whose UIDs (uid) still hold.
+func (l *lane) matchRows(ctx context.Context, at folderAt, there []known, rows []state.Row, other folderAt, uid func(state.Row) uint32) ([]couple, error) {
 	ledger := rowsKnown(rows)
 	sure, doubt, doubtRows := matchSure(there, ledger)
 	if len(doubt) == 0 {
 		return sure, nil
 	}
-	if err := digests(ctx, s, folder, uidValidity, there, doubt); err != nil {
+	if err := digests(ctx, at.conn, at.raw, at.validity, there, doubt); err != nil {
+		return nil, err
+	}
+	if err := fillDigests(ctx, ledger, rows, doubtRows, other, uid); err != nil {
 		return nil, err
 	}
 	return append(sure, matchDigests(there, ledger, doubt, doubtRows)...), nil
+}
+
+// fillDigests reads what the ledger does not have.
+func fillDigests(ctx context.Context, ledger []known, rows []state.Row, at []int, other folderAt, uid func(state.Row) uint32) error {
+	var ask []known
+	var place, all []int
+	for _, i := range at {
+		if ledger[i].digest == (key{}) && uid(rows[i]) != 0 {
+			all = append(all, len(ask))
+			place = append(place, i)
+			ask = append(ask, known{uid: uid(rows[i])})
+		}
+	}
+	if len(ask) == 0 || other.conn == nil {
+		return nil
+	}
+	if err := digests(ctx, other.conn, other.raw, other.validity, ask, all); err != nil {
+		return err
+	}
+	for k, i := range place {
+		ledger[i].digest = ask[k].digest
+	}
+	return nil
 }
 
 // retarget is for a target folder whose UIDs mean something else now: the ledger's rows are looked for in it
@@ -201,7 +244,12 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 	}); err != nil {
 		return err
 	}
-	couples, err := l.matchRows(ctx, l.dst, j.raw, opened.UIDValidity, there, rows)
+	other := folderAt{l.src, j.source.Raw, j.pair.SourceMark.UIDValidity}
+	if j.task == matchLedger {
+		other.conn = nil // the source's UIDs do not hold either
+	}
+	couples, err := l.matchRows(ctx, folderAt{l.dst, j.raw, opened.UIDValidity}, there, rows, other,
+		func(r state.Row) uint32 { return r.SourceUID })
 	if err != nil {
 		return err
 	}

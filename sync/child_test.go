@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -28,6 +29,16 @@ const passEnv = "MAILMOVE_TEST_PASS"
 func TestMain(m *testing.M) {
 	if text := os.Getenv(passEnv); text != "" {
 		os.Exit(childPass(text))
+	}
+	checks := "40" // of a property; the long tests take more
+	if os.Getenv("MAILMOVE_E2E_MINUTES") != "" {
+		checks = "250"
+	}
+	flag.Parse()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
+	if !set {
+		flag.Set("rapid.checks", checks)
 	}
 	goleak.VerifyTestMain(m)
 }

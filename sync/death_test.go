@@ -188,20 +188,33 @@ func TestDieAtEveryStep(t *testing.T) {
 			g := newStage(t, o)
 			want, n := g.undisturbed(t)
 			t.Logf("%s: N = %d steps", name, n)
-			every(t, n, func(t *testing.T, k int64) { g.die(t, want, k) })
+			step := int64(1)
+			if name != "plain" {
+				step = sparse()
+			}
+			every(t, n, step, func(t *testing.T, k int64) { g.die(t, want, k) })
 		})
 	}
 }
 
-// every runs f for 1 to n, some at a time, and stops at the first failure.
-func every(t *testing.T, n int64, f func(t *testing.T, k int64)) {
+// sparse is the distance between two deaths in the variants: all of them only in the long tests.
+func sparse() int64 {
+	if os.Getenv("MAILMOVE_E2E_MINUTES") != "" {
+		return 1
+	}
+	return 9
+}
+
+// every runs f for 1 to n in steps, some at a time, and stops at the first failure.
+func every(t *testing.T, n, step int64, f func(t *testing.T, k int64)) {
 	const atOnce = 4
 	var next atomic.Int64
+	next.Store(1 - step)
 	t.Run("deaths", func(t *testing.T) {
 		for w := range atOnce {
 			t.Run(fmt.Sprint(w), func(t *testing.T) {
 				t.Parallel()
-				for k := next.Add(1); k <= n && !t.Failed(); k = next.Add(1) {
+				for k := next.Add(step); k <= n && !t.Failed(); k = next.Add(step) {
 					f(t, k)
 				}
 			})
@@ -220,7 +233,7 @@ func TestDieInFirstPass(t *testing.T) {
 	}
 	n := count(s.account(t))
 	t.Logf("N = %d steps", n)
-	every(t, n, func(t *testing.T, k int64) {
+	every(t, n, sparse(), func(t *testing.T, k int64) {
 		x := s.account(t)
 		x.Settle, x.LateWindow = 60*time.Millisecond, 120*time.Millisecond
 		child := x

@@ -15,9 +15,16 @@ import (
 	"mailmove/state"
 )
 
+// failer is what testing.T and rapid.T have in common.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // bench is two fake servers and a state folder.
 type bench struct {
-	t        *testing.T
+	t        failer
 	src, dst *fakeServer
 	dir      string
 	events   []Event

@@ -280,15 +280,15 @@ func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, 
 	for _, k := range there {
 		present[k.uid] = true
 	}
-	meant := make(map[uint32]bool, len(w.Rows))
+	meant := make(map[key]bool, len(w.Rows)) // by bytes: the source's UIDs may have changed since
 	for _, r := range w.Rows {
-		meant[r.SourceUID] = true
+		meant[r.Digest] = true
 	}
 	inLedger := make(map[uint32]bool, len(ledger))
 	var again []state.Row // the window's messages that were sent again and are there
 	for _, r := range ledger {
 		inLedger[r.TargetUID] = true
-		if meant[r.SourceUID] && present[r.TargetUID] {
+		if meant[r.Digest] && present[r.TargetUID] {
 			again = append(again, r)
 		}
 	}

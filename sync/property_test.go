@@ -1,0 +1,198 @@
+package sync
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+)
+
+// world is what the property knows of both mailboxes, by folder and content: what was ever on the source, what
+// came to the target from elsewhere, and what its user deleted there since the ledger began.
+type world struct {
+	*bench
+	ever, foreign, deleted map[string]int
+}
+
+// contentsOfWorld are hard to tell apart: one Message-ID with several bodies, no Message-ID, no header at all. Where
+// Message-ID, Date and size or INTERNALDATE agree, the rules take two messages for one; so versions differ in both.
+func contentsOfWorld() []string {
+	out := []string{"\r\nno header\r\n", "\r\nno header either\r\n", "From: a@example.org\r\nSubject: no id\r\n\r\nx\r\n"}
+	for i := range 3 {
+		out = append(out, letterOf(1, fmt.Sprint("version ", strings.Repeat("x", i))), letterOf(10+i, "plain"))
+	}
+	return out
+}
+
+func (w *world) at(folder, data string) string { return folder + "\x00" + data }
+
+// heldBy counts messages by folder and content.
+func heldBy(s *fakeServer) map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]int)
+	for name, f := range s.folders {
+		for _, m := range f.messages {
+			out[name+"\x00"+string(m.data)]++
+		}
+	}
+	return out
+}
+
+// check: nothing lost, nothing twice.
+func (w *world) check(t *rapid.T) {
+	src, dst := heldBy(w.src), heldBy(w.dst)
+	for k, n := range src {
+		if dst[k]+w.deleted[k] < n {
+			t.Fatalf("lost: %q is %d times on the source, %d on the target, %d deleted there", k, n, dst[k], w.deleted[k])
+		}
+	}
+	for k, n := range dst {
+		if n > w.ever[k]+w.foreign[k] {
+			for _, e := range w.events {
+				switch e.(type) {
+				case MessageCopied, FolderDone, FolderPlanned:
+				default:
+					t.Logf("%T %+v", e, e)
+				}
+			}
+			t.Fatalf("doubled: %q is %d times on the target, was %d on the source, %d came from elsewhere", k, n, w.ever[k], w.foreign[k])
+		}
+	}
+}
+
+// one draws a message of a server, or ok false.
+func one(t *rapid.T, s *fakeServer) (folder string, uid uint32, data string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Sorted(maps.Keys(s.folders))
+	folder = rapid.SampledFrom(names).Draw(t, "folder")
+	list := s.folders[folder].messages
+	if len(list) == 0 {
+		return "", 0, "", false
+	}
+	m := list[rapid.IntRange(0, len(list)-1).Draw(t, "message")]
+	return folder, m.uid, string(m.data), true
+}
+
+// renumber gives a folder another UIDVALIDITY and other UIDs, as a rebuilt index does.
+func (s *fakeServer) renumber(folder string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.folders[folder]
+	s.validity += 7
+	f.validity = s.validity
+	for i, m := range f.messages {
+		m.uid = uint32(3 * (i + 1))
+	}
+	f.next = uint32(3*len(f.messages) + 4)
+	f.modseq++
+}
+
+// TestNothingLostNothingTwice lets random things happen between passes, losses of connections and of the state
+// among them.
+func TestNothingLostNothingTwice(t *testing.T) {
+	all := contentsOfWorld()
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)},
+			ever: map[string]int{}, foreign: map[string]int{}, deleted: map[string]int{}}
+		w.dir = tempDir(t)
+		folder := rapid.SampledFrom([]string{"INBOX", "A"})
+		content := rapid.SampledFrom(all)
+		date := func(c string) time.Time {
+			return day.AddDate(0, 0, slices.Index(all, c)).Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "hours")) * time.Hour)
+		}
+		w.src.folder("A")
+		for range rapid.IntRange(0, 12).Draw(t, "at first") {
+			f, c := folder.Draw(t, "folder"), content.Draw(t, "content")
+			w.src.add(f, date(c), c)
+			w.ever[w.at(f, c)]++
+			if rapid.IntRange(0, 3).Draw(t, "taken over") == 0 {
+				w.dst.add(f, date(c), c)
+				w.foreign[w.at(f, c)]++
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"new on the source": func(t *rapid.T) {
+				f, c := folder.Draw(t, "folder"), content.Draw(t, "content")
+				w.src.add(f, date(c), c)
+				w.ever[w.at(f, c)]++
+			},
+			"new on the target": func(t *rapid.T) {
+				f, c := folder.Draw(t, "folder"), content.Draw(t, "content")
+				w.dst.add(f, date(c), c)
+				w.foreign[w.at(f, c)]++
+			},
+			"flagged on the source": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.src); ok {
+					w.src.setFlags(f, uid, imap.FlagSeen)
+				}
+			},
+			"deleted on the source": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.src); ok {
+					w.src.expunge(f, uid)
+				}
+			},
+			"deleted on the target": func(t *rapid.T) {
+				if f, uid, c, ok := one(t, w.dst); ok {
+					w.dst.expunge(f, uid)
+					w.deleted[w.at(f, c)]++
+				}
+			},
+			"source renumbered": func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
+			"target renumbered": func(t *rapid.T) {
+				if f := folder.Draw(t, "folder"); w.dst.folders[f] != nil {
+					w.dst.renumber(f)
+				}
+			},
+			"state lost": func(t *rapid.T) {
+				w.dir = tempDir(t)
+				clear(w.deleted) // without a ledger nobody knows
+			},
+			"pass with losses": func(t *rapid.T) {
+				w.dst.multi = rapid.Bool().Draw(t, "whole batches")
+				fates := make([]fate, 3)
+				for i := range fates {
+					fates[i] = fate{dies: rapid.Bool().Draw(t, "dies"), stored: rapid.IntRange(0, 20).Draw(t, "stored"),
+						when: landing(rapid.IntRange(0, 3).Draw(t, "when"))}
+				}
+				w.dst.batches = 0
+				w.dst.lose = func(n int) fate {
+					if n > len(fates) {
+						return fate{}
+					}
+					return fates[n-1]
+				}
+				w.pass()
+				w.dst.lose = nil
+				w.dst.releaseAll()
+				w.pass() // the last look: without it nobody would know of what landed late
+			},
+			"pass": func(*rapid.T) { w.pass() },
+			"": func(t *rapid.T) {
+				if rapid.IntRange(0, 2).Draw(t, "look") > 0 {
+					return
+				}
+				w.pass() // the one that takes away what landed late
+				w.pass()
+				w.check(t)
+			},
+		})
+	})
+}
+
+// tempDir is t.TempDir, which rapid does not have.
+func tempDir(t *rapid.T) string {
+	dir, err := os.MkdirTemp("", "mailmove-property-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
