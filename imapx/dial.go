@@ -6,10 +6,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -131,6 +133,11 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
 }
 
+// isCut reports that the line went dead in the middle, without an alert or anything else that is an answer.
+func isCut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 func (c *conn) secureAndGreet(ctx context.Context, e Endpoint) error {
 	c.plain()
 	if e.TLS == TLSImplicit {
@@ -180,6 +187,9 @@ func (c *conn) handshake(ctx context.Context, e Endpoint) error {
 		}
 		p := auth.Explain(err, e.Side, name, time.Now())
 		x.Text, x.Hint = p.Text, p.Hint
+		if isCut(err) { // nobody said no: as good as any other lost connection
+			x.Retry = RetryReconnect
+		}
 		return c.error(nil, x)
 	}
 	c.secure = true
