@@ -327,6 +327,7 @@ func (a *attempt) settle(ctx context.Context, j *job, err error) {
 	case err == nil:
 	case a.intake.Err() != nil && errors.Is(err, context.Canceled):
 		// the reason is told by whoever ended intake
+	case errors.As(err, &ie) && a.vanished(j, ie):
 	case errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount:
 		err = a.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonFolder, Code: string(ie.Code), Detail: ie.Error()})
 		if err != nil {

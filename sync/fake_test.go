@@ -162,11 +162,16 @@ func (s *fakeServer) forget() {
 // fakeConn is a connection; after it died every call fails.
 type fakeConn struct {
 	*fakeServer
+	side string
 	dead error
 }
 
-func (s *fakeServer) source(context.Context) (Source, error) { return &fakeConn{fakeServer: s}, nil }
-func (s *fakeServer) target(context.Context) (Target, error) { return &fakeConn{fakeServer: s}, nil }
+func (s *fakeServer) source(context.Context) (Source, error) {
+	return &fakeConn{fakeServer: s, side: "source"}, nil
+}
+func (s *fakeServer) target(context.Context) (Target, error) {
+	return &fakeConn{fakeServer: s, side: "target"}, nil
+}
 
 func (c *fakeConn) enter(verb string) (func(), error) {
 	c.mu.Lock()
@@ -212,7 +217,9 @@ func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandle
 	if err != nil || f == nil {
 		leave()
 		if err == nil {
-			err = folderError("EXAMINE", v.Folder, "no such folder")
+			e := folderError("EXAMINE", v.Folder, "no such folder")
+			e.Side = c.side
+			err = e
 		}
 		return imapx.VisitResult{}, err
 	}
@@ -324,6 +331,15 @@ func (c *fakeConn) Append(_ context.Context, b imapx.AppendBatch) (imapx.Pending
 		return nil, err
 	}
 	f := c.folders[b.Folder]
+	if f == nil {
+		e := folderError("APPEND", b.Folder, "no such folder")
+		e.Side, e.Code = "target", imap.ResponseCodeTryCreate
+		res := imapx.Appended{UIDs: make([]imap.UID, len(b.Messages)), Errs: make([]error, len(b.Messages))}
+		for i := range res.Errs {
+			res.Errs[i] = e
+		}
+		return fakePending{res: res}, nil
+	}
 	list := make([]fakeMessage, len(b.Messages))
 	for i, m := range b.Messages {
 		var data bytes.Buffer

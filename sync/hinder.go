@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/emersion/go-imap/v2"
+
 	"mailmove/imapx"
 	"mailmove/state"
 )
@@ -90,4 +92,23 @@ func refused(l imapx.Listing) (worst *imapx.Error) {
 		}
 	}
 	return worst
+}
+
+// vanished deals with a folder that somebody deleted or renamed while the pass went on. On the source it is the next
+// pass's to see what became of it; on the target another attempt makes it again for what is still to come.
+func (a *attempt) vanished(j *job, e *imapx.Error) bool {
+	if e.Code != imap.ResponseCodeNonExistent && e.Code != imap.ResponseCodeTryCreate {
+		return false
+	}
+	if e.Side == "source" {
+		a.notice(j.source.Name + " is gone on the source since it was listed")
+		return true
+	}
+	again := *e
+	again.Scope, again.Retry = imapx.ScopeAccount, imapx.RetryReconnect
+	if j.target == nil && !j.open.Created || !a.mayPass(&again) {
+		return false // it never was there
+	}
+	a.fail(&again)
+	return true
 }

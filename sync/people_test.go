@@ -219,3 +219,39 @@ func TestDraftVersions(t *testing.T) {
 		t.Errorf("a new version: %+v", r)
 	}
 }
+
+// TestFoldersVanishDuringThePass: a source folder that is deleted in the middle is no error, a target folder is
+// made again for what is still to come.
+func TestFoldersVanishDuringThePass(t *testing.T) {
+	for _, side := range []string{"source", "target"} {
+		t.Run(side, func(t *testing.T) {
+			b := newBench(t)
+			b.fill("A", 0, 1300)
+			b.fill("Z", 2000, 2010)
+			server := map[string]*fakeServer{"source": b.src, "target": b.dst}[side]
+			folder := map[string]string{"source": "Z", "target": "A"}[side]
+			done := false
+			r := b.pass(func(o *Options) {
+				o.Connections = 1
+				inner := o.Events
+				o.Events = func(e Event) {
+					inner(e)
+					_, planned := e.(FolderPlanned)
+					_, copied := e.(MessageCopied)
+					if !done && (side == "source" && planned || side == "target" && copied) {
+						server.mu.Lock()
+						delete(server.folders, folder)
+						server.mu.Unlock()
+						done = true
+					}
+				}
+			})
+			if r.Exceptions != 0 {
+				t.Errorf("%+v", r)
+			}
+			if side == "target" && len(b.dst.content("A")) == 0 {
+				t.Error("the folder was not made again")
+			}
+		})
+	}
+}
