@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 	if !set {
 		flag.Set("rapid.checks", checks)
 	}
-	goleak.VerifyTestMain(m)
+	// The embedded server does not wait for its own connections when it is closed.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/emersion/go-imap/v2/imapserver.(*Conn).serve"))
 }
 
 // transfer is one account between two test servers.

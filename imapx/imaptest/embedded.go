@@ -77,7 +77,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 			if !is {
 				return nil, nil, errors.New("go-imap's memory server does not speak IMAP4rev2 any more")
 			}
-			return allFlags{s}, nil, nil
+			return session{s}, nil, nil
 		},
 		Caps:         caps,
 		InsecureAuth: o.TLS == nil,
@@ -94,11 +94,23 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	return e, nil
 }
 
-// allFlags announces the system flags in every folder, as real servers do: the memory server's PERMANENTFLAGS has only
-// those in use, so that a new folder would refuse them (RFC 9051 section 7.1).
-type allFlags struct{ imapserver.SessionIMAP4rev2 }
+// session mends what the memory server does unlike any real one: its PERMANENTFLAGS has only the flags in use, so that
+// a new folder would refuse the system flags (RFC 9051 section 7.1), and it stores a literal that was cut off.
+type session struct{ imapserver.SessionIMAP4rev2 }
 
-func (s allFlags) Select(mailbox string, options *imap.SelectOptions) (*imap.SelectData, error) {
+// Append stores complete messages only.
+func (s session) Append(mailbox string, r imap.LiteralReader, options *imap.AppendOptions) (*imap.AppendData, error) {
+	data, err := io.ReadAll(r)
+	if err == nil && int64(len(data)) != r.Size() {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.SessionIMAP4rev2.Append(mailbox, literal{bytes.NewReader(data), r.Size()}, options)
+}
+
+func (s session) Select(mailbox string, options *imap.SelectOptions) (*imap.SelectData, error) {
 	data, err := s.SessionIMAP4rev2.Select(mailbox, options)
 	if err != nil {
 		return nil, err
