@@ -174,7 +174,10 @@ func classify(path, op string, err error) error {
 			return &DamagedError{Path: path, Err: err}
 		case sqliteFull:
 			return &UnwritableError{Path: path, Err: err, Full: true}
-		case sqlitePerm, sqliteReadOnly, sqliteIOErr, sqliteCantOpen, sqliteAuth:
+		case sqliteIOErr, sqliteCantOpen:
+			// For a log or shared memory that finds no room SQLite has codes of its own (IOERR_SHMSIZE and others).
+			return &UnwritableError{Path: path, Err: err, Full: noRoom(path)}
+		case sqlitePerm, sqliteReadOnly, sqliteAuth:
 			return &UnwritableError{Path: path, Err: err}
 		}
 	}

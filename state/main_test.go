@@ -38,6 +38,9 @@ func playPart(part, dir string) error {
 			return err
 		}
 	}
+	if part == "full" {
+		return playFull(dir)
+	}
 	o := testOptions(dir)
 	if part, k := strings.TrimRight(part, "+"), strings.Count(part, "+"); part == "steps" {
 		o.Hook = dieAt(k)

@@ -175,45 +175,63 @@ func present(path string) (bool, error) {
 }
 
 // create makes a state file under another name and gives it its own when it is whole and on disk, so that a
-// process killed in between leaves nothing that looks like one.
+// process killed in between, or a disk that fills up, leaves nothing that looks like one.
 func create(ctx context.Context, path, account string, steps []step) error {
 	// A log left beside a file that was moved away would be taken for the new file's own.
 	draft := path + ".new"
-	for _, old := range []string{path + "-wal", path + "-shm", draft, draft + "-wal", draft + "-shm", draft + "-journal"} {
-		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	if err := errors.Join(removeAll(path+"-wal", path+"-shm"), removeDraft(draft)); err != nil {
+		return err
+	}
+	err := fill(ctx, draft, account, steps)
+	if err == nil {
+		err = settled(draft)
+	}
+	if err == nil {
+		err = os.Rename(draft, path)
+	}
+	if err != nil {
+		err = classify(path, "create", err) // before the removal makes room on a disk that is full
+		return errors.Join(err, removeDraft(draft))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func removeDraft(draft string) error {
+	return removeAll(draft, draft+"-wal", draft+"-shm", draft+"-journal")
+}
+
+// removeAll removes those of the files that are there.
+func removeAll(paths ...string) (err error) {
+	for _, path := range paths {
+		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
 		}
 	}
-	file, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite would ask the umask
+	return err
+}
+
+// fill makes a state file at path.
+func fill(ctx context.Context, path, account string, steps []step) (err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite would ask the umask
 	if err != nil {
 		return err
 	}
 	if err := file.Close(); err != nil {
 		return err
 	}
-	if err := fill(ctx, draft, account, steps); err != nil {
-		return errors.Join(err, os.Remove(draft))
-	}
-	if err := os.Rename(draft, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// fill makes the empty file at path a state file.
-func fill(ctx context.Context, path, account string, steps []step) (err error) {
 	db, err := openDB(path, readWrite, 1)
 	if err != nil {
 		return err
 	}
-	// The last connection to close folds the log into the file and removes it.
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+	// No log yet: SQLite folds one into the file as it closes, and tells nobody when the disk has no room for that.
+	// Nor a journal: a draft that is not whole is thrown away.
+	if err := journalMode(ctx, conn, "memory"); err != nil {
 		return err
 	}
 	if err := migrate(ctx, conn, 0, steps); err != nil {
@@ -222,7 +240,37 @@ func fill(ctx context.Context, path, account string, steps []step) (err error) {
 	if err := setMeta(ctx, conn, "account", account); err != nil {
 		return err
 	}
-	return setMeta(ctx, conn, "created", time.Now().UTC().Format(time.RFC3339))
+	if err := setMeta(ctx, conn, "created", time.Now().UTC().Format(time.RFC3339)); err != nil {
+		return err
+	}
+	return journalMode(ctx, conn, "wal") // a mark in the file's header; nothing is written to a log after it
+}
+
+// journalMode sets the mode; SQLite answers with the old one where it cannot.
+func journalMode(ctx context.Context, db execer, mode string) error {
+	var got string
+	if err := db.QueryRowContext(ctx, `PRAGMA journal_mode = `+mode).Scan(&got); err != nil {
+		return err
+	}
+	if got != mode {
+		return fmt.Errorf("journal mode %s, not %s", got, mode)
+	}
+	return nil
+}
+
+// settled puts a closed draft on disk and makes sure that it is all there is: its log would not be renamed with it.
+func settled(draft string) error {
+	if info, err := os.Stat(draft + "-wal"); err == nil && info.Size() > 0 {
+		return errors.New("the log of the new file was not folded into it")
+	}
+	if err := removeAll(draft+"-wal", draft+"-shm"); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(draft, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }
 
 // syncDir puts a folder's entries on disk: a rename is not, before.

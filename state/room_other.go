@@ -1,0 +1,6 @@
+//go:build !linux
+
+package state
+
+// noRoom cannot tell here.
+func noRoom(string) bool { return false }
