@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mailmove/imapx"
@@ -23,6 +24,8 @@ type pass struct {
 	planned    bool           // the folder pairs were told
 	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
 
+	window atomic.Int64 // bytes of a window now, from windowLeast to windowBytes
+
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report
 	progress time.Time // when a message was last carried, for RetryFor
@@ -37,6 +40,7 @@ func newPass(ctx context.Context, o Options) (*pass, error) {
 		refusals: make(map[string]int),
 		progress: time.Now(),
 	}
+	p.window.Store(windowBytes)
 	p.report = Report{Started: time.Now(), DryRun: o.DryRun}
 	first := o.State.Fresh()
 	if !o.DryRun {
@@ -129,6 +133,9 @@ func (p *pass) attempts(ctx context.Context) error {
 		p.mu.Lock()
 		if p.progress.After(started) {
 			n = 0
+		}
+		if ie.Kind == imapx.KindLost { // a MULTIAPPEND is stored whole or not at all: what the line does not last for may fit in parts
+			p.window.Store(max(p.window.Load()/4, windowLeast))
 		}
 		idle := time.Since(p.progress)
 		p.mu.Unlock()

@@ -161,7 +161,12 @@ func (a *attempt) recordFound(ctx context.Context, windows []state.Window, rows 
 			return 0, err
 		}
 	}
-	a.count(func(r *Report) { r.Recovered += int64(len(at)) })
+	a.count(func(r *Report) {
+		r.Recovered += int64(len(at))
+		if len(at) > 0 {
+			a.progress = time.Now()
+		}
+	})
 	return len(at), nil
 }
 

@@ -11,10 +11,12 @@ import (
 	"mailmove/state"
 )
 
-// Bounds of one window: what a MULTIAPPEND carries. A target without it gets as many pipelined APPENDs.
+// Bounds of one window: what a MULTIAPPEND carries. A target without it gets as many pipelined APPENDs. Lost
+// connections make windows smaller, down to windowLeast, stored ones larger again.
 const (
 	windowMessages = 500
 	windowBytes    = 2 << 20
+	windowLeast    = 32 << 10
 )
 
 // windowsInFlight bounds the windows of one folder that wait for their answers.
@@ -66,7 +68,7 @@ func (w *writer) fill(ctx context.Context, in <-chan *letter) error {
 	for {
 		pressed, now := w.bodies.budget.pressure()
 		idle := len(w.slots) == 0 // nothing in flight that will give room back by itself
-		if now && idle || len(w.letters) >= windowMessages || w.bytes >= windowBytes {
+		if now && idle || len(w.letters) >= windowMessages || w.bytes >= w.window.Load() {
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
@@ -119,7 +121,7 @@ func (w *writer) take(ctx context.Context, m *letter) error {
 			return err
 		}
 	}
-	if n := len(w.letters); n > 0 && w.bytes+m.body.size > windowBytes {
+	if n := len(w.letters); n > 0 && w.bytes+m.body.size > w.window.Load() {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -207,6 +209,7 @@ func (w *writer) drop() {
 
 // done counts what a window stored.
 func (w *writer) done(rows []state.Row, unnamed *state.Window) {
+	w.window.Store(min(w.window.Load()*2, windowBytes))
 	w.mu.Lock()
 	w.stored += int64(len(rows))
 	if unnamed != nil {
