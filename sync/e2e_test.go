@@ -14,12 +14,17 @@ import (
 	"mailmove/imapx/imaptest/real"
 )
 
-// TestE2E moves preset S again and again for MAILMOVE_E2E_MINUTES: killed at random moments, cut off with what it
+// share is when a test has had its percentage of MAILMOVE_E2E_MINUTES, beginning now.
+func share(percent int) time.Time {
+	minutes, _ := strconv.Atoi(os.Getenv("MAILMOVE_E2E_MINUTES"))
+	return time.Now().Add(time.Duration(max(minutes, 1)*percent) * time.Minute / 100)
+}
+
+// TestE2E moves preset S again and again for 40 % of MAILMOVE_E2E_MINUTES: killed at random moments, cut off with what it
 // had sent arriving late, both at once. After one more pass the referee finds both sides equal, each time. Four
 // accounts at a time, for most of an interrupted pass is waiting.
 func TestE2E(t *testing.T) {
-	minutes, _ := strconv.Atoi(os.Getenv("MAILMOVE_E2E_MINUTES"))
-	end := time.Now().Add(time.Duration(max(minutes, 1)) * time.Minute)
+	end := share(40)
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	rng := seed(t)
 	rounds := make(chan *rand.Rand)

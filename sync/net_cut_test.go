@@ -44,9 +44,8 @@ func (s *servers) settled(t *testing.T, x transfer, when string) {
 
 // survives lets a fault happen in a first pass. The pass gets over it by itself, unless the server was not reached
 // even once; then it says so, and the next one does the work.
-func (s *servers) survives(t *testing.T, k strike) (retried bool) {
+func (s *servers) survives(t *testing.T, direct transfer, k strike) (retried bool) {
 	t.Helper()
-	direct := s.tinyAccount(t)
 	x := direct
 	p := k.through(t, &x)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -122,7 +121,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 	var unreached atomic.Int64
 	started := time.Now()
 	atOnce(t, all, func(t *testing.T, k strike) {
-		if s.survives(t, k) {
+		if s.survives(t, s.tinyAccount(t), k) {
 			unreached.Add(1)
 		}
 	})

@@ -110,7 +110,7 @@ type strike struct {
 
 func (k strike) String() string {
 	dir := map[bool]string{true: "to", false: "from"}[k.up]
-	how := map[imaptest.Break]string{imaptest.BreakFIN: "FIN", imaptest.BreakRST: "RST", imaptest.BreakHole: "hole", imaptest.BreakFull: "full", imaptest.BreakLate: "late"}[k.how]
+	how := map[imaptest.Break]string{imaptest.BreakFIN: "FIN", imaptest.BreakRST: "RST", imaptest.BreakHole: "hole", imaptest.BreakFull: "full", imaptest.BreakLate: "late", -1: "changed"}[k.how]
 	return fmt.Sprintf("%s at byte %d %s the %s (%s)", how, k.at, dir, k.side, k.what)
 }
 
