@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -104,12 +105,20 @@ func (f *statusFlags) paths(dir string) ([]string, error) {
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
+// Messages that their users moved on the target have a column where there are any.
 func statusTable(w io.Writer, all []state.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FOLDERS\tMESSAGES\tSIZE\tEXCEPTIONS\tLAST PASS\tACCOUNT")
+	anyMoved := slices.ContainsFunc(all, func(s state.Summary) bool { return s.Messages.Moved > 0 })
+	moved := func(text string) string {
+		if anyMoved {
+			return text + "\t"
+		}
+		return ""
+	}
+	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%sEXCEPTIONS\tLAST PASS\tACCOUNT\n", moved("MOVED"))
 	for _, s := range all {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
-			ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
+			moved(ui.Count(s.Messages.Moved)), ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
 	}
 	return t.Flush()
 }
@@ -168,6 +177,7 @@ type statusRecord struct {
 	Folders    int             `json:"folders"`
 	Stored     int64           `json:"stored"`
 	Bytes      int64           `json:"bytes"`
+	Moved      int64           `json:"moved"`
 	Gone       int64           `json:"gone"`
 	SourceGone int64           `json:"source_gone"`
 	Open       int64           `json:"open"`
@@ -208,7 +218,7 @@ func record(s state.Summary) statusRecord {
 	r := statusRecord{
 		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
 		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
-		Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions,
+		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions,
 		Listed: []jsonException{},
 	}
 	if len(s.Passes) > 0 {
