@@ -190,5 +190,16 @@ func (s *Summary) readLists(ctx context.Context, db *sql.DB) (err error) {
 		return err
 	}
 	s.Passes, err = queryPasses(ctx, db, listedPasses)
+	s.endKilled()
 	return err
+}
+
+// endKilled gives passes that were killed the result that the next pass would write: with nobody at work, what says
+// running was interrupted.
+func (s *Summary) endKilled() {
+	for i := range s.Passes {
+		if !s.Running && s.Passes[i].Result == ResultRunning {
+			s.Passes[i].Result = ResultInterrupted
+		}
+	}
 }
