@@ -14,6 +14,7 @@
 // Where to change what:
 //
 //	main.go       Main, the root command, how an error is printed
+//	output.go     standard output and the trace, and what a write that fails does to the exit code
 //	exit.go       the table of exit codes; exitmap.go gives each error its code
 //	url.go        what --source and --target may hold
 //	endpoint.go   endpoint flags and the endpoints made of them

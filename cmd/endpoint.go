@@ -116,13 +116,20 @@ func (e *endpointFlags) roots() (*x509.CertPool, error) {
 
 // noInput is a named file that cannot be read.
 func noInput(flag string, err error) error {
-	why := err
 	var path *os.PathError
 	if errors.As(err, &path) {
-		why = path.Err
-		return &failure{code: exitNoInput, what: flag + " " + path.Path + ": " + why.Error(), err: err}
+		flag += " " + path.Path
 	}
-	return &failure{code: exitNoInput, what: flag + ": " + why.Error(), err: err}
+	return &failure{code: exitNoInput, what: flag + ": " + cause(err).Error(), err: err}
+}
+
+// cause is what the system said of a file, without the call and the path.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // login adds the password, from where the flags, the environment or the terminal have it.

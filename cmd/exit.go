@@ -19,6 +19,7 @@ const (
 	exitUnavailable  = 69
 	exitInternal     = 70
 	exitState        = 73
+	exitOutput       = 74
 	exitProtocol     = 76
 	exitConnectSrc   = 101
 	exitConnectDst   = 102
@@ -55,6 +56,7 @@ func exitTable() []exitRow {
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
+		{exitOutput, "done, but standard output or the trace could not be written", "make room; mailmove status has the result"},
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},

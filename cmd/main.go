@@ -34,7 +34,8 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 			code = fault(stderr, r)
 		}
 	}()
-	a := &app{in: stdin, out: stdout, err: stderr, screen: term.IsTerminal(int(stderr.Fd())), width: 80}
+	out := &output{name: "standard output", to: stdout}
+	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())), width: 80}
 	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
 		a.width = w
 	}
@@ -51,7 +52,9 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
 		err = s.interrupted(false)
 	}
+	err, lost := out.settle(err)
 	printError(stderr, err)
+	printError(stderr, lost)
 	return exitCode(err)
 }
 

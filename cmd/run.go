@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -35,8 +34,14 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	}
 	var tracer io.Writer // stays nil without a file: a nil *os.File in an interface is not nil
 	if traceFile != nil {
-		defer func() { err = errors.Join(err, traceFile.Close()) }()
-		tracer = &lineWriter{file: traceFile}
+		// Several connections share it: output takes one line after the other.
+		trace := &output{name: "--trace " + p.trace, to: traceFile}
+		defer func() {
+			var lost error
+			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
+			printError(a.err, lost)
+		}()
+		tracer = trace
 	}
 	render := ui.New(p.uiOptions(a))
 	defer render.Close()
@@ -110,16 +115,4 @@ func passError(r mailsync.Report, err error, s *stops) error {
 		return &failure{code: exitExceptions} // each has its line already
 	}
 	return nil
-}
-
-// lineWriter lets several connections share one trace file.
-type lineWriter struct {
-	mu   sync.Mutex
-	file *os.File
-}
-
-func (w *lineWriter) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.file.Write(b)
 }

@@ -46,6 +46,10 @@ func watchSignals(parent context.Context, tell func(string)) (context.Context, *
 			signal.Notify(arrived, sig)
 		}
 	}
+	// A pipe that nobody reads any more (mailmove … | head) ends the output, not the work: asked for, the signal kills
+	// no longer, and the write fails instead. Children are not concerned, as they would be if it were ignored.
+	closed := make(chan os.Signal, 1)
+	signal.Notify(closed, syscall.SIGPIPE)
 	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
@@ -59,7 +63,7 @@ func watchSignals(parent context.Context, tell func(string)) (context.Context, *
 		}
 	})
 	return ctx, s, func() {
-		signal.Stop(arrived)
+		signal.Stop(arrived) // SIGPIPE is not given back: the last line of an error may be what meets a closed pipe
 		close(done)
 		watcher.Wait()
 		cancel(nil)

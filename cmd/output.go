@@ -1,0 +1,51 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+)
+
+// output is standard output, or another file that results go to. It remembers the first write that failed: whoever
+// renders events cannot stop for it, and a run whose summary is lost must not end as if it had been told.
+type output struct {
+	name string // for the message
+	to   io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.to.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// settle gives how a run ended, and beside it what was lost of its output. A run that failed for another reason keeps
+// its code. A reader that went away (a pipe into head) lost nothing that it wanted: the run ends with its own code.
+func (o *output) settle(ended error) (err, lost error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	own := ended != nil && !errors.Is(ended, o.err)
+	switch {
+	case o.err == nil:
+		return ended, nil
+	case errors.Is(o.err, syscall.EPIPE) && own:
+		return ended, nil
+	case errors.Is(o.err, syscall.EPIPE):
+		return nil, nil
+	}
+	failed := &failure{code: exitOutput, err: o.err, what: fmt.Sprintf("%s: not all was written: %v", o.name, cause(o.err)),
+		hint: "the work is done and in the state (mailmove status); only its report is lost"}
+	if own {
+		return ended, failed
+	}
+	return failed, nil
+}
