@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 )
 
@@ -67,7 +68,7 @@ func (e *endpointFlags) endpoint() (imapx.Endpoint, error) {
 		return imapx.Endpoint{}, err
 	}
 	if e.tlsName != "" && !isHostName(e.tlsName) && net.ParseIP(e.tlsName) == nil {
-		return imapx.Endpoint{}, usagef("", "%s: that is no host name", e.flag("-tls-name"))
+		return imapx.Endpoint{}, usagef("", "%s %q: that is no host name", e.flag("-tls-name"), ui.Short(ui.Clean(e.tlsName), maxShownValue))
 	}
 	if e.address != "" {
 		if _, _, err := parseHostPort(e.flag("-address"), e.address); err != nil {

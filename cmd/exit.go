@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"strings"
+
+	"mailmove/cmd/internal/ui"
 )
 
 // Exit codes. Where imapsync has a number for the same thing it is imapsync's, so that wrappers keep working;
@@ -107,11 +109,11 @@ func exitDoc() string {
 func hanging(prefix, text string, width int) string {
 	var b strings.Builder
 	b.WriteString(prefix)
-	column, indent := len(prefix), strings.Repeat(" ", len(prefix))
+	column, indent := ui.Width(prefix), strings.Repeat(" ", ui.Width(prefix))
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
-		case column+1+len(word) > width:
+		case column+1+ui.Width(word) > width:
 			b.WriteString("\n" + indent)
 			column = len(indent)
 		default:
@@ -119,7 +121,7 @@ func hanging(prefix, text string, width int) string {
 			column++
 		}
 		b.WriteString(word)
-		column += len(word)
+		column += ui.Width(word)
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -128,12 +128,16 @@ func TestErrorLines(t *testing.T) {
 			&imapx.Error{Op: "dial", Side: "target", Server: "h:993", Err: syscall.ECONNREFUSED, Kind: imapx.KindConnect},
 			"mailmove: cannot reach target h:993: connection refused\n",
 		},
+		{
+			usagef(strings.Repeat("do this ", 12), "that is wrong"),
+			"mailmove: that is wrong\n  do this do this do this do this do this do this do this do this do this do\n  this do this do this\n",
+		},
 		{usagef("do this", "that is wrong"), "mailmove: that is wrong\n  do this\n"},
 		{&failure{code: exitExceptions}, ""},
 		{nil, ""},
 	} {
 		var b strings.Builder
-		printError(&b, c.err)
+		printError(&b, 80, c.err)
 		if b.String() != c.want {
 			t.Errorf("got %q, want %q", b.String(), c.want)
 		}

@@ -53,13 +53,13 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		err = s.interrupted(false)
 	}
 	err, lost := out.settle(err)
-	printError(stderr, err)
-	printError(stderr, lost)
+	printError(stderr, a.width, err)
+	printError(stderr, a.width, lost)
 	return exitCode(err)
 }
 
-// printError writes one line that says what failed, where and why, and one that says what to do next.
-func printError(w io.Writer, err error) {
+// printError writes one line that says what failed, where and why, and below it what to do next.
+func printError(w io.Writer, width int, err error) {
 	if err == nil {
 		return
 	}
@@ -69,7 +69,7 @@ func printError(w io.Writer, err error) {
 	}
 	fmt.Fprintf(w, "mailmove: %s\n", ui.Clean(line))
 	if hint != "" {
-		fmt.Fprintf(w, "  %s\n", ui.Clean(hint))
+		io.WriteString(w, hanging("  ", ui.Clean(hint), width))
 	}
 }
 
@@ -105,6 +105,10 @@ func newRoot(a *app) *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	root.Version = version
+	root.Flags().Bool("version", false, "print the version") // else cobra takes -v for it
+	root.SetVersionTemplate(versionLine())
+	root.SetHelpCommand(newHelp())
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
@@ -114,6 +118,22 @@ func newRoot(a *app) *cobra.Command {
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
 	return root
+}
+
+// newHelp replaces cobra's own, which takes a topic that does not exist for success.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help on a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("see mailmove --help", "no help on %q: there is no such command or topic", strings.Join(args, " "))
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
 }
 
 func unknownCommand(c *cobra.Command, name string) error {
@@ -132,9 +152,13 @@ func commandNames(c *cobra.Command) []string {
 	return names
 }
 
-// flagError turns what the flag parser says into our two lines, with a suggestion for a misspelt flag. A value
-// is not repeated: somebody may have tried --source-password.
+// flagError turns what the flag parser says into our two lines, with a suggestion for a misspelt flag. The value of
+// an unknown flag is not repeated: somebody may have tried --source-password. A misspelt command comes first, for
+// its flags are unknown only because of it.
 func flagError(c *cobra.Command, err error) error {
+	if args := c.Flags().Args(); !c.HasParent() && len(args) > 0 {
+		return unknownCommand(c, args[0])
+	}
 	hint := "see " + c.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	var invalid *pflag.InvalidValueError
@@ -150,9 +174,23 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		return usagef(hint, "unknown flag %s", dashed(name))
 	case errors.As(err, &invalid):
-		return usagef(hint, "--%s: %v", invalid.GetFlag().Name, invalid.Unwrap())
+		return usagef(hint, "--%s %q: %v", invalid.GetFlag().Name, ui.Short(ui.Clean(invalid.GetValue()), maxShownValue), wanted(invalid))
 	}
 	return usagef(hint, "%s", err.Error())
+}
+
+// maxShownValue bounds how much of a wrong value a message repeats, in columns.
+const maxShownValue = 60
+
+// wanted says what a flag's value may be. Our own types say it themselves; the parser's words are a programmer's.
+func wanted(e *pflag.InvalidValueError) string {
+	switch e.GetFlag().Value.Type() {
+	case "bool":
+		return "write true or false, or nothing"
+	case "int":
+		return "write a whole number"
+	}
+	return e.Unwrap().Error()
 }
 
 func dashed(name string) string {

@@ -39,7 +39,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		defer func() {
 			var lost error
 			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
-			printError(a.err, lost)
+			printError(a.err, a.width, lost)
 		}()
 		tracer = trace
 	}

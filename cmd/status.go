@@ -78,7 +78,7 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 	}
 	for i, e := range failed {
 		if i < len(failed)-1 {
-			printError(a.err, e)
+			printError(a.err, a.width, e)
 		} else {
 			err = errors.Join(err, e)
 		}
