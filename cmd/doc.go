@@ -22,6 +22,7 @@
 //	statedir.go   where the state is, and the default account id
 //	values.go     flag values: sizes, intervals, TLS modes
 //	stop.go       signals
+//	words.go      what messages call users, accounts, times and files
 //	usage.go      how help looks
 //	logins.go     failed logins remembered across runs, and the first login of a side
 //	run.go        the wiring of engine, sessions and state

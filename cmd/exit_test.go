@@ -129,6 +129,21 @@ func TestErrorLines(t *testing.T) {
 			"mailmove: cannot reach target h:993: connection refused\n",
 		},
 		{
+			&accountError{"a1", &loginError{"u2", &imapx.Error{Op: "login", Side: "source", Server: "h:993", Text: "no", Kind: imapx.KindAuth}}},
+			"mailmove: login of u2 refused by source h:993: no (account a1)\n",
+		},
+		{
+			&state.DamagedError{Path: "/s/a.db", Err: errors.New("the integrity check failed: *** in database main *** Tree 5 page 5: btreeInitPage() returns error code 11")},
+			"mailmove: state /s/a.db: damaged: the integrity check failed\n" +
+				"  Move the file away together with its -wal and -shm (mv FILE* elsewhere): no\n" +
+				"  mail is lost by that, the next pass matches what is on both sides and makes a\n  new one.\n",
+		},
+		{
+			&imapx.Error{Op: "login", Side: "source", Server: "h:993", Code: "UNAVAILABLE", Text: "busy", Kind: imapx.KindUnavailable},
+			"mailmove: not available now: source h:993: [UNAVAILABLE] busy\n" +
+				"  the server wants a pause: run it again later, it goes on where it was; fewer\n  --connections ask less of it\n",
+		},
+		{
 			usagef(strings.Repeat("do this ", 12), "that is wrong"),
 			"mailmove: that is wrong\n  do this do this do this do this do this do this do this do this do this do\n  this do this do this\n",
 		},

@@ -29,27 +29,28 @@ func usagef(hint, format string, args ...any) error {
 	return &failure{code: exitUsage, what: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// kindRow says what a class of server error is called and which exit code it has on each side.
+// kindRow says what a class of server error is called, which exit code it has on each side, and what to do next.
 type kindRow struct {
 	what   string
 	source int
 	target int
+	hint   string // where the error has none of its own
 }
 
 func kindTable() map[imapx.Kind]kindRow {
 	return map[imapx.Kind]kindRow{
-		imapx.KindOther:       {"failed at", exitOther, exitOther},
-		imapx.KindConnect:     {"cannot reach", exitConnectSrc, exitConnectDst},
-		imapx.KindTLS:         {"no secure connection to", exitTLS, exitTLS},
-		imapx.KindAuth:        {"login refused by", exitAuthSrc, exitAuthDst},
-		imapx.KindLost:        {"lost the connection to", exitConnectSrc, exitConnectDst},
-		imapx.KindQuota:       {"mailbox full at", exitQuota, exitQuota},
-		imapx.KindUnavailable: {"not available now:", exitUnavailable, exitUnavailable},
-		imapx.KindFolder:      {"folder refused by", exitSelect, exitSelect},
-		imapx.KindAppend:      {"message refused by", exitAppend, exitAppend},
-		imapx.KindFetch:       {"message not given by", exitFetch, exitFetch},
-		imapx.KindStore:       {"flags refused by", exitStore, exitStore},
-		imapx.KindProtocol:    {"protocol broken by", exitProtocol, exitProtocol},
+		imapx.KindOther:       {"failed at", exitOther, exitOther, ""},
+		imapx.KindConnect:     {"cannot reach", exitConnectSrc, exitConnectDst, ""},
+		imapx.KindTLS:         {"no secure connection to", exitTLS, exitTLS, ""},
+		imapx.KindAuth:        {"login refused by", exitAuthSrc, exitAuthDst, ""},
+		imapx.KindLost:        {"lost the connection to", exitConnectSrc, exitConnectDst, ""},
+		imapx.KindQuota:       {"mailbox full at", exitQuota, exitQuota, "give the mailbox more room and run it again: it goes on where it was"},
+		imapx.KindUnavailable: {"not available now:", exitUnavailable, exitUnavailable, "the server wants a pause: run it again later, it goes on where it was; fewer --connections ask less of it"},
+		imapx.KindFolder:      {"folder refused by", exitSelect, exitSelect, ""},
+		imapx.KindAppend:      {"message refused by", exitAppend, exitAppend, ""},
+		imapx.KindFetch:       {"message not given by", exitFetch, exitFetch, ""},
+		imapx.KindStore:       {"flags refused by", exitStore, exitStore, ""},
+		imapx.KindProtocol:    {"protocol broken by", exitProtocol, exitProtocol, ""},
 	}
 }
 
@@ -108,10 +109,21 @@ func describe(err error) (line, hint string) {
 	if errors.As(err, &hinted) {
 		hint = hinted.Hint()
 	}
-	var server *imapx.Error
+	var (
+		server *imapx.Error
+		busy   *state.BusyError
+		dead   *state.DamagedError
+		unable *state.UnwritableError
+	)
 	switch {
 	case errors.As(err, &server):
-		return describeServer(server), server.Hint
+		return describeServer(server, err), orElse(server.Hint, kindTable()[server.Kind].hint)
+	case errors.As(err, &busy):
+		return busyText(busy), hint
+	case errors.As(err, &dead):
+		return withoutSQLite(dead.Error()), hint
+	case errors.As(err, &unable):
+		return withoutSQLite(unable.Error()), hint
 	case errors.Is(err, mailsync.ErrSameMailbox):
 		return err.Error(), orElse(hint, "give two different mailboxes; nothing was written")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -120,9 +132,18 @@ func describe(err error) (line, hint string) {
 	return err.Error(), hint
 }
 
-func describeServer(e *imapx.Error) string {
-	var b strings.Builder
-	b.WriteString(kindTable()[e.Kind].what + " ")
+// describeServer words a server's error. The errors around it may know the user and the account.
+func describeServer(e *imapx.Error, whole error) string {
+	var (
+		b       strings.Builder
+		login   *loginError
+		account *accountError
+	)
+	what := kindTable()[e.Kind].what
+	if errors.As(whole, &login) {
+		what = "login of " + login.user + " refused by"
+	}
+	b.WriteString(what + " ")
 	if e.Side != "" {
 		b.WriteString(e.Side + " ")
 	}
@@ -144,6 +165,9 @@ func describeServer(e *imapx.Error) string {
 		b.WriteString(e.Err.Error())
 	default:
 		b.WriteString(e.Op + " failed")
+	}
+	if errors.As(whole, &account) {
+		b.WriteString(" (account " + account.account + ")")
 	}
 	return b.String()
 }

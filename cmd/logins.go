@@ -115,7 +115,7 @@ func (g *gate) mayTry(ctx context.Context) error {
 	err := g.fleet.MayTry(ctx, g.login(), time.Now())
 	var blocked *fleet.BlockedError
 	if errors.As(err, &blocked) {
-		return &failure{code: authCode(g.side), what: g.side + " " + blocked.Error(), hint: blocked.Hint(), err: err}
+		return &failure{code: authCode(g.side), what: blockedText(g.side, blocked), hint: blocked.Hint(), err: err}
 	}
 	return err
 }

@@ -66,7 +66,11 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		Memory: p.memory, Connections: p.connections, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	})
-	return passError(report, err, a.stops)
+	err = passError(report, err, a.stops)
+	if err != nil && !a.screen { // who sits at a terminal knows which account it is
+		err = &accountError{account: p.account, err: err}
+	}
+	return err
 }
 
 // connect dials until the first stop: a connection that is not there yet has nothing to settle, and a server that
@@ -90,7 +94,7 @@ func connect[S io.Closer](ctx context.Context, stop <-chan struct{}, g *gate,
 		err = mailsync.ErrInterrupted
 	}
 	cancel()
-	return session, err
+	return session, ofUser(g.user, err)
 }
 
 // retryTime is how the engine wants --retry-for off: it takes 0 for its own default.

@@ -138,12 +138,12 @@ func lastPass(s state.Summary) string {
 	if when.IsZero() {
 		when = p.Started
 	}
-	return fmt.Sprintf("%s %s", p.Result, when.Local().Format("2006-01-02 15:04"))
+	return fmt.Sprintf("%s %s", p.Result, stamp(when))
 }
 
 func statusExceptions(w io.Writer, s state.Summary) error {
 	for _, e := range s.Listed {
-		where := ui.Clean(e.Folder)
+		where := orElse(ui.Clean(e.Folder), "account")
 		if e.UID != 0 {
 			where += fmt.Sprintf(" uid %d", e.UID)
 		}
