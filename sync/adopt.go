@@ -29,7 +29,7 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	g.Go(func() (err error) {
 		visit, cancel := both(gctx, l.intake)
 		defer cancel()
-		src, res, err = survey(visit, l.src, j.source.Raw, j.sourceValidity(), from(1))
+		src, res, err = survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
 		return err
 	})
 	g.Go(func() (err error) {
@@ -50,7 +50,7 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
 		return outcome{}, err
 	}
-	return l.copyRest(ctx, j, src, couples, res.Opened.Mark)
+	return l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
 }
 
 // withoutLedger leaves out what the ledger knows on either side.
@@ -137,7 +137,7 @@ func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []coup
 func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	visit, cancel := both(ctx, l.intake)
 	defer cancel()
-	src, res, err := survey(visit, l.src, j.source.Raw, j.sourceValidity(), from(1))
+	src, res, err := survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
 	if err != nil {
 		return outcome{}, err
 	}
@@ -172,7 +172,7 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
 		return outcome{}, err
 	}
-	r, err := l.copyRest(ctx, j, src, couples, res.Opened.Mark)
+	r, err := l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
 	r.flags += flags
 	return r, err
 }
@@ -237,7 +237,7 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 	}
 	var rows []state.Row
 	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-		if r.Status == state.Stored {
+		if r.Status == state.Stored || r.Status == state.SourceGone && r.TargetUID != 0 {
 			rows = append(rows, r)
 		}
 		return nil
@@ -260,6 +260,13 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 	if err := l.State.Retarget(ctx, j.pair.ID, moved); err != nil {
 		return err
 	}
+	var gone int64
+	for _, r := range rows {
+		if r.Status == state.Stored && moved[r.TargetUID] == 0 {
+			gone++
+		}
+	}
+	l.count(func(r *Report) { r.Gone += gone })
 	return l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, l.targetMark(j))
 }
 

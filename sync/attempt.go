@@ -26,8 +26,9 @@ type attempt struct {
 	hindered       map[*job]error
 	asides         map[string]aside // source folders by raw name
 
-	mu  sync.Mutex
-	err error // why the attempt ended early
+	mu     sync.Mutex
+	err    error           // why the attempt ended early
+	missed map[string]bool // folders that vanished meanwhile, by side and name
 }
 
 // lane is a connection to each side with the folder pairs that go through them.
@@ -70,6 +71,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if p.stopped() {
 		return nil
+	}
+	if err := a.alarm(ctx); err != nil {
+		return err
 	}
 	if p.RecopyGone { // what was told of it is mended
 		if err := p.State.ClearExceptions(ctx, 0, []uint32{0}); err != nil {
@@ -327,7 +331,7 @@ func (a *attempt) settle(ctx context.Context, j *job, err error) {
 	case err == nil:
 	case a.intake.Err() != nil && errors.Is(err, context.Canceled):
 		// the reason is told by whoever ended intake
-	case errors.As(err, &ie) && a.vanished(j, ie):
+	case errors.As(err, &ie) && a.vanished(ctx, j, ie):
 	case errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount:
 		err = a.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, Reason: reasonFolder, Code: string(ie.Code), Detail: ie.Error()})
 		if err != nil {

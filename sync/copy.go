@@ -42,10 +42,13 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 	var res imapx.VisitResult
 	var readErr error
 
-	g, gctx := errgroup.WithContext(ctx)
+	// A writer that fails ends the visit by an answer of its handler, not by the context: cancelling closes the
+	// connection, on which other folders are being read.
+	stopped := make(chan struct{})
+	var g errgroup.Group
 	g.Go(func() error {
 		defer close(letters)
-		visit, cancel := both(gctx, l.intake)
+		visit, cancel := both(ctx, l.intake)
 		defer cancel()
 		res, readErr = l.src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads}, imapx.VisitHandler{
 			Alloc: l.alloc,
@@ -57,6 +60,9 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 				select {
 				case letters <- newLetter(m):
 					return nil
+				case <-stopped:
+					m.Body.Release()
+					return errStopped
 				case <-visit.Done():
 					m.Body.Release()
 					return visit.Err()
@@ -65,12 +71,15 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 		})
 		return nil // the writer sends what has come before anything is given up
 	})
-	g.Go(func() error { return w.run(gctx, letters) })
+	g.Go(func() error {
+		defer close(stopped)
+		return w.run(ctx, letters)
+	})
 	err := g.Wait()
 	for m := range letters {
 		m.body.Release()
 	}
-	out := outcome{mark: res.Opened.Mark, copied: w.stored}
+	out := outcome{mark: j.covered(res.Opened.Mark), copied: w.stored}
 	if err != nil {
 		return out, err
 	}
@@ -104,6 +113,9 @@ func (l *lane) recheck(ctx context.Context, j *job, check map[uint32]state.Row) 
 		}})
 	return err
 }
+
+// errStopped ends a visit whose messages nobody takes any more.
+var errStopped = errors.New("the target does not take more")
 
 // sourceValidity is the UIDVALIDITY that the reads were planned with, 0: none yet.
 func (j *job) sourceValidity() uint32 {

@@ -58,7 +58,7 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	}
 	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
 	if newMail {
-		reads = append(reads, imapx.Read{UIDs: from(start), Except: uidSet(have), Want: bodies})
+		reads = append(reads, imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: bodies})
 	}
 	if j.rows > 0 && (now == nil || now.HighestModSeq == 0 || now.HighestModSeq != then.HighestModSeq) {
 		known := from(1)
@@ -82,6 +82,28 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
 	}
 	return r, err
+}
+
+// listed is the UIDs from n on as far as the listing of this pass goes. What came later is the next pass's: it may
+// have been moved here from a folder that was listed before.
+func (j *job) listed(n uint32) imap.UIDSet {
+	now := j.source.Mark
+	if now == nil || now.UIDNext == 0 {
+		return from(n)
+	}
+	if uint32(now.UIDNext) <= n {
+		return nil
+	}
+	return imap.UIDSet{imap.UIDRange{Start: imap.UID(n), Stop: now.UIDNext - 1}}
+}
+
+// covered is the mark to commit: never ahead of the listing.
+func (j *job) covered(opened imapx.Mark) imapx.Mark {
+	now := j.source.Mark
+	if now == nil || now.UIDNext == 0 || opened.UIDNext == now.UIDNext && opened.Messages == now.Messages {
+		return opened
+	}
+	return *now
 }
 
 // newest gives the ledger's newest rows below the mark whose bodies were read.

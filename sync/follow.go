@@ -96,11 +96,11 @@ func (a *attempt) heirOf(ctx context.Context, pair state.Pair, h heir) (*imapx.F
 
 // sample gives the newest rows of a pair, by their UID on one side.
 func (a *attempt) sample(ctx context.Context, pair int64, uid func(state.Row) uint32) (map[uint32]state.Row, error) {
-	const most = 5
+	const most = 200
 	var ring [most]state.Row
 	n := 0
 	err := a.State.Rows(ctx, pair, 0, func(r state.Row) error {
-		if r.Status == state.Stored && uid(r) != 0 {
+		if uid(r) != 0 && r.Fingerprint != (key{}) {
 			ring[n%most] = r
 			n++
 		}

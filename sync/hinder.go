@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -94,21 +95,61 @@ func refused(l imapx.Listing) (worst *imapx.Error) {
 	return worst
 }
 
-// vanished deals with a folder that somebody deleted or renamed while the pass went on. On the source it is the next
-// pass's to see what became of it; on the target another attempt makes it again for what is still to come.
-func (a *attempt) vanished(j *job, e *imapx.Error) bool {
-	if e.Code != imap.ResponseCodeNonExistent && e.Code != imap.ResponseCodeTryCreate {
-		return false
-	}
-	if e.Side == "source" {
-		a.notice(j.source.Name + " is gone on the source since it was listed")
-		return true
+// vanished deals with a folder that somebody deleted or renamed while the pass went on. It is the next pass's to see
+// what became of it; a target folder with mail on the way is made again by another attempt.
+func (a *attempt) vanished(ctx context.Context, j *job, e *imapx.Error) bool {
+	if e.Side == "source" || e.Folder != j.name {
+		return a.missing(ctx, e)
 	}
 	again := *e
 	again.Scope, again.Retry = imapx.ScopeAccount, imapx.RetryReconnect
-	if j.target == nil && !j.open.Created || !a.mayPass(&again) {
+	if !noFolder(e) || j.target == nil && !j.open.Created || !a.mayPass(&again) {
 		return false // it never was there
 	}
 	a.fail(&again)
+	return true
+}
+
+func noFolder(e *imapx.Error) bool {
+	return e.Code == imap.ResponseCodeNonExistent || e.Code == imap.ResponseCodeTryCreate
+}
+
+// missing reports that the folder of an error is not there any more, and tells it once. Dovecot says so in words
+// only, so that the folders are listed once more.
+func (a *attempt) missing(ctx context.Context, e *imapx.Error) bool {
+	if e.Folder == "" {
+		return false
+	}
+	which := e.Side + " " + e.Folder
+	a.mu.Lock()
+	told := a.missed[which]
+	a.mu.Unlock()
+	if told {
+		return true
+	}
+	if !noFolder(e) {
+		if e.Kind != imapx.KindFolder || e.Code != "" {
+			return false
+		}
+		var conn Source = a.lanes[0].dst
+		if e.Side == "source" {
+			conn = a.lanes[0].src
+		}
+		named := func(f imapx.Folder) bool { return f.Name == e.Folder }
+		l, err := conn.List(ctx)
+		for n := 0; err == nil && !l.Complete && n < 3; n++ { // while folders come and go
+			l, err = conn.List(ctx)
+		}
+		if err != nil || !l.Complete || slices.ContainsFunc(l.Folders, named) {
+			return false
+		}
+	}
+	a.mu.Lock()
+	if a.missed == nil {
+		a.missed = make(map[string]bool)
+	}
+	a.missed[which] = true
+	a.mu.Unlock()
+	a.notice(e.Folder + " is gone on the " + e.Side + " since it was listed")
 	return true
 }

@@ -100,7 +100,11 @@ func (l *lane) persist(ctx context.Context, j *job) error {
 	for n := 1; ; n++ {
 		err := l.do(ctx, j)
 		var ie *imapx.Error
-		if n == folderTries || !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount || ie.Retry == imapx.RetryNever {
+		if n == folderTries || !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount {
+			return err
+		}
+		// A folder that is just being renamed cannot be opened for a moment: such a refusal is tried once more.
+		if unclear := n == 1 && ie.Kind == imapx.KindFolder && ie.Code == ""; ie.Retry == imapx.RetryNever && !unclear {
 			return err
 		}
 		if e := pause(l.intake, backoff(n, ie.Delay)); e != nil {
@@ -131,6 +135,9 @@ func (l *lane) again(ctx context.Context, j *job) error {
 	}
 	j.open.Prepared = done[0]
 	j.open.Err = l.usable(j, done[0].Err)
+	if done[0].Created {
+		l.count(func(r *Report) { r.FoldersCreated++ })
+	}
 	close(j.open.ready)
 	return nil
 }
@@ -160,7 +167,7 @@ func (l *lane) do(ctx context.Context, j *job) error {
 			r.mark = *j.source.Mark
 		}
 	case copyAll:
-		r, err = l.copy(ctx, j, imapx.Read{UIDs: from(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+		r, err = l.copy(ctx, j, imapx.Read{UIDs: j.listed(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
 	case copyDelta:
 		r, err = l.delta(ctx, j)
 		if errors.Is(err, errReused) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,16 +30,30 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 		return nil
 	}
 	gone, err := a.vanishedRows(ctx, jobs)
-	if err != nil || len(gone) == 0 {
+	if err != nil {
+		return err
+	}
+	fresh := len(gone)
+	if gone, err = a.vanishedBefore(ctx, jobs, gone); err != nil {
+		return err
+	}
+	orphans, err := a.orphans(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	if gone, err = a.fromOrphans(ctx, orphans, gone); err != nil || len(gone) == 0 {
 		return err
 	}
 	a.hinderMoves(jobs, gone)
 	news, err := a.arrivals(ctx, jobs)
-	if err != nil || len(news) == 0 {
+	if err != nil {
 		return err
 	}
 	couples, err := a.matchMoves(ctx, gone, news)
 	if err != nil {
+		return err
+	}
+	if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
 		return err
 	}
 	type route struct {
@@ -49,20 +64,21 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	var order []route
 	for _, c := range couples {
 		r := route{gone[c.a].pair, news[c.b].job}
-		if gone[c.a].pair == news[c.b].job.pair.ID {
-			continue
-		}
 		if routes[r] == nil {
 			order = append(order, r)
 		}
 		routes[r] = append(routes[r], c)
 	}
 	for _, r := range order {
-		for _, j := range jobs {
+		for _, j := range slices.Concat(jobs, orphans) {
 			if j.pair.ID != r.from {
 				continue
 			}
-			err := a.moveAlong(ctx, j, r.to, routes[r], gone, news)
+			move := a.moveAlong
+			if j == r.to {
+				move = a.rebind
+			}
+			err := move(ctx, j, r.to, routes[r], gone, news)
 			if err != nil && !a.hinder(err, j, r.to) {
 				return err
 			}
@@ -99,15 +115,112 @@ func (j *job) gainedOnSource() bool {
 	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
 }
 
-// vanishedRows are rows whose message is on the target and not in its source folder any more.
-func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error) {
-	gained := false
-	for _, j := range jobs {
-		gained = gained || j.gainedOnSource()
+// vanishedBefore adds what earlier passes saw vanish without learning where it went: the folders of a server are not
+// listed in one moment.
+func (a *attempt) vanishedBefore(ctx context.Context, jobs []*job, gone []lost) ([]lost, error) {
+	if !slices.ContainsFunc(jobs, (*job).gainedOnSource) {
+		return gone, nil
 	}
+	for _, j := range jobs {
+		if a.hindered[j] != nil || j.pair.ID == 0 || j.source.Mark == nil || j.rows <= int64(j.source.Mark.Messages) || j.task == matchLedger {
+			continue
+		}
+		err := a.State.RowsByStatus(ctx, j.pair.ID, state.SourceGone, func(r state.Row) error {
+			if r.TargetUID != 0 {
+				gone = append(gone, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// orphans are pairs whose source folder is gone: its messages may have been moved before it was deleted.
+func (a *attempt) orphans(ctx context.Context, jobs []*job) ([]*job, error) {
+	if !a.source.Complete || !slices.ContainsFunc(jobs, (*job).gainedOnSource) {
+		return nil, nil
+	}
+	stored, err := a.State.Pairs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*job
+	for _, p := range stored {
+		t := find(a.target, p.Target)
+		if find(a.source, p.Source) != nil || t == nil || t.Mark == nil || t.Mark.UIDValidity != p.TargetMark.UIDValidity {
+			continue
+		}
+		gone := &imapx.Folder{Raw: p.Source, Name: p.SourceName}
+		out = append(out, &job{folderPair: folderPair{source: gone, target: t, raw: p.Target, name: p.TargetName}, pair: p})
+	}
+	return out, nil
+}
+
+// fromOrphans adds the messages of folders that are gone.
+func (a *attempt) fromOrphans(ctx context.Context, orphans []*job, gone []lost) ([]lost, error) {
+	for _, j := range orphans {
+		err := a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+			if (r.Status == state.Stored || r.Status == state.SourceGone) && r.TargetUID != 0 {
+				gone = append(gone, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// noteVanished remembers rows that were found nowhere, for the passes to come.
+func (a *attempt) noteVanished(ctx context.Context, gone []lost, couples []couple) error {
+	found := make(map[int]bool)
+	for _, c := range couples {
+		found[c.a] = true
+	}
+	rows := make(map[int64][]state.Row)
+	for i, g := range gone {
+		if !found[i] && g.row.Status == state.Stored {
+			g.row.Status = state.SourceGone
+			rows[g.pair] = append(rows[g.pair], g.row)
+		}
+	}
+	for _, pair := range slices.Sorted(maps.Keys(rows)) {
+		if err := a.State.PutRows(ctx, pair, rows[pair]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebind is for messages that are back in their folder under new UIDs: the copies on the target are theirs.
+func (a *attempt) rebind(ctx context.Context, _, dst *job, couples []couple, gone []lost, news []arrival) error {
+	var rows []state.Row
+	var old []uint32
+	for _, c := range couples {
+		r := gone[c.a].row
+		old = append(old, r.SourceUID)
+		r.SourceUID = news[c.b].uid
+		if r.TargetUID != 0 {
+			r.Status = state.Stored
+		}
+		rows = append(rows, r)
+	}
+	if err := a.State.PutRows(ctx, dst.pair.ID, rows); err != nil {
+		return err
+	}
+	dst.estimate = max(0, dst.estimate-int64(len(rows)))
+	return a.State.DropRows(ctx, dst.pair.ID, old)
+}
+
+// vanishedRows are rows whose message was carried and is not in its source folder any more.
+func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error) {
 	var out []lost
 	for _, j := range jobs {
-		if !gained || a.hindered[j] != nil || !j.lostOnSource() {
+		if a.hindered[j] != nil || !j.lostOnSource() {
 			continue
 		}
 		var there imap.UIDSet
@@ -125,7 +238,8 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 			return nil, err
 		}
 		err = a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-			if r.Status == state.Stored && r.TargetUID != 0 && !there.Contains(imap.UID(r.SourceUID)) {
+			carried := r.Status == state.Stored && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone
+			if carried && !there.Contains(imap.UID(r.SourceUID)) {
 				out = append(out, lost{j.pair.ID, r})
 			}
 			return nil
@@ -154,7 +268,7 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 			known[uid] = true
 		}
 		visit, cancel := both(ctx, a.intake)
-		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, from(start))
+		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, j.listed(start))
 		cancel()
 		if err != nil && a.hinder(err, j) {
 			continue
@@ -230,6 +344,8 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		r.SourceUID, r.Flags, r.TargetUID = news[c.b].uid, old.Flags, 0
 		now, there := flags[old.TargetUID]
 		switch {
+		case old.TargetUID == 0: // known to be moved or gone there
+			stay, left = append(stay, r), append(left, old.SourceUID)
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
@@ -273,9 +389,14 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 func (a *attempt) targetFlags(ctx context.Context, src *job, couples []couple, gone []lost) (map[uint32]string, error) {
 	var ask imap.UIDSet
 	for _, c := range couples {
-		ask.AddNum(imap.UID(gone[c.a].row.TargetUID))
+		if uid := gone[c.a].row.TargetUID; uid != 0 {
+			ask.AddNum(imap.UID(uid))
+		}
 	}
 	out := make(map[uint32]string)
+	if len(ask) == 0 {
+		return out, nil
+	}
 	_, err := a.lanes[0].dst.Visit(ctx, imapx.Visit{Folder: src.raw, UIDValidity: src.pair.TargetMark.UIDValidity,
 		Reads: []imapx.Read{{UIDs: ask, Want: imapx.WantFlags}}}, imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
 		out[uint32(m.UID)] = flagText(m.Flags)

@@ -255,3 +255,29 @@ func TestFoldersVanishDuringThePass(t *testing.T) {
 		})
 	}
 }
+
+// TestTargetWiped: the target's folders are gone, or made anew by a restored server. It is told, and comes back on
+// request.
+func TestTargetWiped(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 60)
+	b.fill("A", 100, 160)
+	b.fill("B", 200, 260)
+	b.pass()
+	b.dst.mu.Lock()
+	b.dst.folders = make(map[string]*fakeFolder)
+	b.dst.validity += 1000
+	b.dst.folder("INBOX")
+	b.dst.mu.Unlock()
+	r := b.pass()
+	if r.Gone != 180 || r.NewExceptions != 1 || r.Copied != 0 {
+		t.Errorf("wiped: %+v", r)
+	}
+	b.quiet("and then")
+	r = b.pass(func(o *Options) { o.RecopyGone = true })
+	b.equal("after --recopy-gone")
+	if r.Copied != 180 || r.Exceptions != 0 {
+		t.Errorf("recopy: %+v", r)
+	}
+	b.quiet("at the end")
+}

@@ -46,6 +46,13 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 	var missing []lost
 	var looked []*job
 	for _, j := range jobs {
+		if a.deserted(j) {
+			list, err := a.storedRows(ctx, j)
+			if err != nil {
+				return err
+			}
+			missing = append(missing, list...)
+		}
 		if !j.tookAway() {
 			continue
 		}
@@ -58,9 +65,6 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 		}
 		missing = append(missing, list...)
 		looked = append(looked, j)
-	}
-	if len(looked) == 0 {
-		return nil
 	}
 	if len(missing) > 0 {
 		err := a.sortMissing(ctx, jobs, missing)
@@ -78,6 +82,23 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 		}
 	}
 	return nil
+}
+
+// deserted reports that a target folder with carried mail is not there any more, under no name.
+func (a *attempt) deserted(j *job) bool {
+	return j.stored != nil && j.rows > 0 && j.target == nil && a.target.Complete
+}
+
+// storedRows gives all rows of a pair that should be on the target.
+func (a *attempt) storedRows(ctx context.Context, j *job) ([]lost, error) {
+	var out []lost
+	err := a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+		if r.Status == state.Stored {
+			out = append(out, lost{j.pair.ID, r})
+		}
+		return nil
+	})
+	return out, err
 }
 
 // missingFrom gives the rows of a pair that are not in its target folder.
@@ -224,10 +245,13 @@ func (a *attempt) remember(ctx context.Context, missing []lost, moved []bool) er
 		}
 	}
 	a.count(func(r *Report) { r.Gone += gone; r.Moved += int64(len(missing)) - gone })
-	return a.alarm(ctx, gone)
+	return nil
 }
 
-func (a *attempt) alarm(ctx context.Context, gone int64) error {
+// alarm raises an exception where more is gone than a person takes away between two passes.
+func (a *attempt) alarm(ctx context.Context) error {
+	var gone int64
+	a.count(func(r *Report) { gone = r.Gone })
 	all := a.ledger
 	if gone <= goneAtLeast || gone*100 <= all*gonePercent {
 		return nil
