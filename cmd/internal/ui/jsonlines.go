@@ -78,6 +78,7 @@ type jsonPassEnded struct {
 	FoldersOpened  int64   `json:"folders_opened"`
 	FoldersCreated int64   `json:"folders_created"`
 	SourceMessages int64   `json:"source_messages"`
+	ToCopy         int64   `json:"to_copy"`
 	Copied         int64   `json:"copied"`
 	CopiedBytes    int64   `json:"copied_bytes"`
 	Matched        int64   `json:"matched"`
@@ -96,11 +97,18 @@ type jsonPassEnded struct {
 
 // jsonLines prints one object a line, each written at once.
 type jsonLines struct {
-	out io.Writer
-	now func() time.Time
+	out     io.Writer
+	now     func() time.Time
+	planned int64 // messages that the folders planned so far are to copy
 }
 
 func (j *jsonLines) Event(e mailsync.Event) {
+	switch e := e.(type) {
+	case mailsync.PassStarted:
+		j.planned = 0
+	case mailsync.FolderPlanned:
+		j.planned += e.Copy
+	}
 	line, err := json.Marshal(j.object(e))
 	if err != nil {
 		// The objects above hold strings, numbers and times of this century; nothing else can be refused.
@@ -129,12 +137,13 @@ func (j *jsonLines) object(e mailsync.Event) any {
 	case mailsync.Notice:
 		return jsonNotice{h("notice", e.Account), e.Text}
 	case mailsync.PassEnded:
-		return passEnded(h("pass-ended", e.Account), e)
+		return passEnded(h("pass-ended", e.Account), e, j.planned)
 	}
 	return jsonNotice{h("notice", ""), fmt.Sprintf("an event of type %T", e)}
 }
 
-func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
+// passEnded gives the report. Only of a dry run the plan is a result; else what was copied is.
+func passEnded(h head, e mailsync.PassEnded, planned int64) jsonPassEnded {
 	r := e.Report
 	o := jsonPassEnded{
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
@@ -142,6 +151,9 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
 		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
 		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
+	}
+	if r.DryRun {
+		o.ToCopy = planned
 	}
 	if e.Err != nil {
 		o.Error = e.Err.Error()

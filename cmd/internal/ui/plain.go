@@ -16,16 +16,19 @@ type tally struct {
 	copied   int64
 	bytes    int64
 	folder   string
-	started  time.Time
+	first    time.Time // when the first message was copied
 }
 
 func (t *tally) take(e mailsync.Event, now time.Time) {
 	switch e := e.(type) {
 	case mailsync.PassStarted:
-		*t = tally{account: e.Account, started: now}
+		*t = tally{account: e.Account}
 	case mailsync.FolderPlanned:
 		t.expected += e.Copy
 	case mailsync.MessageCopied:
+		if t.first.IsZero() {
+			t.first = now
+		}
 		t.copied++
 		t.bytes += e.Bytes
 		t.folder = e.Folder
@@ -34,11 +37,36 @@ func (t *tally) take(e mailsync.Event, now time.Time) {
 	t.expected = max(t.expected, t.copied)
 }
 
+// rateAfter is how long a rate takes to mean something: the first window arrives at once.
+const rateAfter = 3 * time.Second
+
+// rate is the average since the first message, in messages a second; 0: not known yet.
 func (t *tally) rate(now time.Time) float64 {
-	if d := now.Sub(t.started).Seconds(); d > 0 {
-		return float64(t.copied) / d
+	if d := now.Sub(t.first); t.copied > 0 && d >= rateAfter {
+		return float64(t.copied) / d.Seconds()
 	}
 	return 0
+}
+
+// pace says how fast it goes, "" as long as nobody knows.
+func (t *tally) pace(now time.Time) string {
+	switch r := t.rate(now); {
+	case r <= 0:
+		return ""
+	case r < 1:
+		return fmt.Sprintf("%.0f/min", r*60)
+	default:
+		return fmt.Sprintf("%.0f/s", r)
+	}
+}
+
+// left says how long the rest takes at that pace, "" as long as nobody knows.
+func (t *tally) left(now time.Time) string {
+	r := t.rate(now)
+	if r <= 0 {
+		return ""
+	}
+	return pause(time.Duration(min(float64(t.expected-t.copied)/r, 99*3600)*float64(time.Second))) + " left"
 }
 
 // plain prints lines, for logs and pipes.
@@ -81,8 +109,10 @@ func (p *plain) heartbeat(every time.Duration) {
 // progress is the line of the heartbeat.
 func (p *plain) progress() string {
 	t, now := &p.tally, p.now()
-	line := fmt.Sprintf("%s %s of %s copied, %s, %.0f/s", now.Format("15:04:05"), Count(t.copied),
-		messages(t.expected), Bytes(t.bytes), t.rate(now))
+	line := fmt.Sprintf("%s %s of %s copied, %s", now.Format("15:04:05"), Count(t.copied), messages(t.expected), Bytes(t.bytes))
+	if pace := t.pace(now); pace != "" {
+		line += ", " + pace
+	}
 	if t.folder != "" {
 		line += ", " + Short(Clean(t.folder), max(10, 78-len(line)))
 	}

@@ -188,6 +188,69 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// The line fits every terminal, whatever is copied: one that wraps leaves a line behind with every step.
+func TestBarFitsTheTerminal(t *testing.T) {
+	for width := 21; width <= 200; width++ {
+		for _, expected := range []int64{9, 2000, 1_234_567} {
+			now := start()
+			var out, problems bytes.Buffer
+			r := New(Options{Mode: Terminal, Out: &out, Err: &problems, Width: width, Now: func() time.Time { return now }})
+			r.Event(mailsync.PassStarted{Account: account})
+			r.Event(mailsync.FolderPlanned{Account: account, Copy: expected})
+			for range 8 {
+				now = now.Add(time.Second)
+				r.Event(mailsync.MessageCopied{Account: account, Folder: "Ein Ordner mit 下書き im langen Namen"})
+			}
+			text := problems.String()
+			r.Close()
+			bars := 0
+			for _, frame := range strings.Split(text, "\r") {
+				frame = strings.NewReplacer("\x1b[K", "", "\x1b[0K", "", "\n", "").Replace(frame)
+				if w := Width(frame); w >= width {
+					t.Fatalf("%d columns of %d: %q", w, width, frame)
+				}
+				if strings.Contains(frame, "%") {
+					bars++
+				}
+			}
+			if bars < 8 && (expected == 9 || width >= 40) { // without a count nothing is drawn at 0 %
+				t.Fatalf("%d frames with a bar at %d columns: %q", bars, width, text)
+			}
+			if has := strings.Contains(text, "/s, "); has && width < paceFrom || !has && width >= 80 {
+				t.Errorf("pace shown at %d columns, %d messages: %v", width, expected, has)
+			}
+			// The first frames come before the pace means anything.
+			if early, _, _ := strings.Cut(text, "(3/"); width >= 80 && strings.Contains(early, " left") {
+				t.Errorf("a time left after less than 3 s: %q", early)
+			}
+		}
+	}
+}
+
+func TestThrottledLines(t *testing.T) {
+	for _, c := range []struct {
+		delay     time.Duration
+		why, want string
+	}{
+		{2 * time.Second, "source h:993: login: [UNAVAILABLE] busy", "source h:993: login: [UNAVAILABLE] busy; trying again in 2 s"},
+		{5 * time.Minute, "slow down", "source: slow down; trying again in 5 min 00 s"},
+		{400 * time.Millisecond, "slow down", "source: slow down; trying again at once"},
+		{0, "slow down", "source: slow down; trying again at once"},
+	} {
+		if got := problemLine(mailsync.Throttled{Side: "source", Delay: c.delay, Why: c.why}); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestDryRunTellsTheSum(t *testing.T) {
+	out, _ := play(Options{Mode: JSON}, mailsync.PassStarted{}, mailsync.FolderPlanned{Copy: 3}, mailsync.FolderPlanned{Copy: 4},
+		mailsync.PassEnded{Report: mailsync.Report{DryRun: true}})
+	if !strings.Contains(out, `"to_copy":7,`) {
+		t.Errorf("no sum in %s", out)
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out, problems bytes.Buffer
@@ -199,7 +262,7 @@ func TestHeartbeat(t *testing.T) {
 		}
 		time.Sleep(2*time.Minute + time.Second)
 		r.Close()
-		want := "00:01:00 100 of 200 messages copied, 100.0 kB, 2/s, INBOX\n00:02:00 100 of 200 messages copied, 100.0 kB, 1/s, INBOX\n"
+		want := "00:01:00 100 of 200 messages copied, 100.0 kB, 2/s, INBOX\n00:02:00 100 of 200 messages copied, 100.0 kB, 50/min, INBOX\n"
 		if problems.String() != want {
 			t.Errorf("got %q, want %q", problems.String(), want)
 		}

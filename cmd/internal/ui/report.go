@@ -41,11 +41,23 @@ func problemLine(e mailsync.Event) string {
 		}
 		return text
 	case mailsync.Throttled:
-		return fmt.Sprintf("%s asks for a pause of %s: %s", Clean(e.Side), e.Delay.Round(time.Second), Clean(e.Why))
+		return throttled(e)
 	case mailsync.Notice:
 		return Clean(e.Text)
 	}
 	return ""
+}
+
+// throttled says who wants a pause, why, and when it goes on. What the server said names the side already.
+func throttled(e mailsync.Throttled) string {
+	text := Clean(e.Why)
+	if !strings.HasPrefix(text, e.Side+" ") {
+		text = Clean(e.Side) + ": " + text
+	}
+	if e.Delay < time.Second {
+		return text + "; trying again at once"
+	}
+	return text + "; trying again in " + pause(e.Delay)
 }
 
 // take prints the event if it is a problem.
@@ -176,6 +188,14 @@ func Bytes(n int64) string {
 		v, unit = v/1000, unit+1
 	}
 	return strconv.FormatFloat(v, 'f', 1, 64) + " " + units[unit]
+}
+
+// pause writes a time that is still to come, where parts of a second say nothing.
+func pause(d time.Duration) string {
+	if d = d.Round(time.Second); d < time.Minute {
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	}
+	return elapsed(d)
 }
 
 func elapsed(d time.Duration) string {

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -23,6 +24,8 @@ type terminal struct {
 	problems problems
 	tally    tally
 	label    string
+	digits   int  // of the number of messages that the bar was made for
+	paced    bool // there is room for pace and time left
 	redrawn  time.Time
 }
 
@@ -35,7 +38,7 @@ func (t *terminal) Event(e mailsync.Event) {
 	switch e := e.(type) {
 	case mailsync.PassStarted:
 		t.label = "looking at both mailboxes"
-		fmt.Fprint(t.err, clearLine, t.label)
+		fmt.Fprint(t.err, clearLine, Short(t.label, t.width-1))
 	case mailsync.FolderPlanned, mailsync.MessageCopied:
 		t.draw()
 	case mailsync.Exception, mailsync.Throttled, mailsync.Notice:
@@ -64,13 +67,13 @@ func (t *terminal) draw() {
 		return
 	}
 	t.redrawn = now
-	if t.bar == nil {
+	// The library's count is as wide as the numbers in it, so more digits need another bar.
+	if digits := len(fmt.Sprint(t.tally.expected)); t.bar == nil || digits != t.digits {
 		t.erase()
-		t.bar = t.newBar()
+		t.digits, t.label, t.bar = digits, "", t.newBar(digits)
 	}
 	t.bar.ChangeMax64(t.tally.expected)
-	label := Short(Clean(t.tally.folder), max(8, t.width/4))
-	if label != t.label {
+	if label := t.describe(now); label != t.label {
 		t.label = label
 		t.bar.Describe(label)
 	}
@@ -78,19 +81,58 @@ func (t *terminal) draw() {
 	_ = t.bar.Set64(t.tally.copied)
 }
 
-func (t *terminal) newBar() *progressbar.ProgressBar {
-	return progressbar.NewOptions64(t.tally.expected,
+// Columns of the line: the folder, pace and time left, " 100% |", the bar, "| (", count "/" count, ")". It never
+// fills the last column, where some terminals wrap.
+const (
+	paceWidth   = 24 // "1234/s, 59 min 59 s left"
+	paceFrom    = 60 // columns: below, there is no room for pace and time left
+	frameWidth  = len(" 100% || (/) ")
+	smallestBar = 4
+)
+
+func (t *terminal) folderWidth() int {
+	if t.width < 40 {
+		return 0
+	}
+	return t.width / 5
+}
+
+// describe is what stands before the bar, always of one width, so that the bar stands still.
+func (t *terminal) describe(now time.Time) string {
+	label := padded(Clean(t.tally.folder), t.folderWidth())
+	if !t.paced {
+		return label
+	}
+	text := t.tally.pace(now)
+	if text != "" {
+		text += ", " + t.tally.left(now)
+	}
+	return label + " " + padded(text, paceWidth)
+}
+
+func padded(s string, columns int) string {
+	s = Short(s, columns)
+	return s + strings.Repeat(" ", max(0, columns-Width(s)))
+}
+
+func (t *terminal) newBar(digits int) *progressbar.ProgressBar {
+	used := t.folderWidth() + frameWidth + 2*digits + 1
+	if t.paced = t.width >= max(paceFrom, used+1+paceWidth+smallestBar); t.paced {
+		used += 1 + paceWidth
+	}
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(t.err),
-		progressbar.OptionSetWidth(max(10, t.width/4)),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("msg"),
-		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetWidth(max(smallestBar, t.width-used)),
+		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionUseANSICodes(true),
 		progressbar.OptionEnableColorCodes(false),
 		progressbar.OptionSetRenderBlankState(false),
-	)
+	}
+	if t.width-used >= smallestBar {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return progressbar.NewOptions64(t.tally.expected, options...)
 }
 
 func (t *terminal) erase() { fmt.Fprint(t.err, clearLine) }
