@@ -112,18 +112,14 @@ func describe(err error) (line, hint string) {
 	var (
 		server *imapx.Error
 		busy   *state.BusyError
-		dead   *state.DamagedError
-		unable *state.UnwritableError
 	)
 	switch {
 	case errors.As(err, &server):
 		return describeServer(server, err), orElse(server.Hint, kindTable()[server.Kind].hint)
 	case errors.As(err, &busy):
 		return busyText(busy), hint
-	case errors.As(err, &dead):
-		return withoutSQLite(dead.Error()), hint
-	case errors.As(err, &unable):
-		return withoutSQLite(unable.Error()), hint
+	case exitCode(err) == exitStateDamaged, exitCode(err) == exitState:
+		return withoutSQLite(err.Error()), hint
 	case errors.Is(err, mailsync.ErrSameMailbox):
 		return err.Error(), orElse(hint, "give two different mailboxes; nothing was written")
 	case errors.Is(err, context.DeadlineExceeded):
