@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -72,7 +71,9 @@ func (t *terminal) draw() {
 		t.erase()
 		t.digits, t.label, t.bar = digits, "", t.newBar(digits)
 	}
-	t.bar.ChangeMax64(t.tally.expected)
+	if t.bar.GetMax64() != t.tally.expected {
+		t.bar.ChangeMax64(t.tally.expected)
+	}
 	if label := t.describe(now); label != t.label {
 		t.label = label
 		t.bar.Describe(label)
@@ -81,38 +82,30 @@ func (t *terminal) draw() {
 	_ = t.bar.Set64(t.tally.copied)
 }
 
-// Columns of the line: the folder, pace and time left, " 100% |", the bar, "| (", count "/" count, ")". It never
+// Columns of the line: " 100% |", the bar, "| (", count "/" count, ")  ", the folder, pace and time left. It never
 // fills the last column, where some terminals wrap.
 const (
 	paceWidth   = 24 // "1234/s, 59 min 59 s left"
 	paceFrom    = 60 // columns: below, there is no room for pace and time left
-	frameWidth  = len(" 100% || (/) ")
+	frameWidth  = len(" 100% || (/)  ")
 	smallestBar = 4
 )
 
 func (t *terminal) folderWidth() int {
-	if t.width < 40 {
+	if t.width < 45 {
 		return 0
 	}
 	return t.width / 5
 }
 
-// describe is what stands before the bar, always of one width, so that the bar stands still.
+// describe is what stands behind the bar.
 func (t *terminal) describe(now time.Time) string {
-	label := padded(Clean(t.tally.folder), t.folderWidth())
-	if !t.paced {
+	label := Short(Clean(t.tally.folder), t.folderWidth())
+	pace := t.tally.pace(now)
+	if !t.paced || pace == "" {
 		return label
 	}
-	text := t.tally.pace(now)
-	if text != "" {
-		text += ", " + t.tally.left(now)
-	}
-	return label + " " + padded(text, paceWidth)
-}
-
-func padded(s string, columns int) string {
-	s = Short(s, columns)
-	return s + strings.Repeat(" ", max(0, columns-Width(s)))
+	return label + " " + Short(pace+", "+t.tally.left(now), paceWidth)
 }
 
 func (t *terminal) newBar(digits int) *progressbar.ProgressBar {
@@ -123,6 +116,7 @@ func (t *terminal) newBar(digits int) *progressbar.ProgressBar {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(t.err),
 		progressbar.OptionSetWidth(max(smallestBar, t.width-used)),
+		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionUseANSICodes(true),
