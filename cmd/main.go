@@ -109,7 +109,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Flags().Bool("version", false, "print the version") // else cobra takes -v for it
 	root.SetVersionTemplate(versionLine())
 	root.SetHelpCommand(newHelp())
-	root.SetOut(a.out)
+	root.SetOut(silent{a.out})
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpTemplate(helpTemplate)

@@ -49,3 +49,11 @@ func (o *output) settle(ended error) (err, lost error) {
 	}
 	return failed, nil
 }
+
+// silent hides the errors of what is below it from cobra, which prints them in its own words; an output remembers them.
+type silent struct{ to io.Writer }
+
+func (s silent) Write(b []byte) (int, error) {
+	_, _ = s.to.Write(b)
+	return len(b), nil
+}
