@@ -285,7 +285,7 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 	return out, nil
 }
 
-// matchMoves pairs vanished rows with arrivals; where the header leaves a doubt, the bytes decide.
+// matchMoves pairs vanished rows with arrivals by their bytes.
 func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) ([]couple, error) {
 	rows := make([]state.Row, len(gone))
 	for i, g := range gone {
@@ -296,12 +296,13 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 		right[i] = n.known
 	}
 	sure, doubtA, doubtB := matchSure(left, right)
-	if len(doubtB) == 0 {
-		return sure, nil
-	}
 	byJob := make(map[*job][]int)
+	read := func(i int) { byJob[news[i].job] = append(byJob[news[i].job], i) }
 	for _, i := range doubtB {
-		byJob[news[i].job] = append(byJob[news[i].job], i)
+		read(i)
+	}
+	for _, c := range sure {
+		read(c.b)
 	}
 	for j, at := range byJob {
 		list := pick(right, at)
@@ -322,6 +323,15 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 			right[i].digest = list[k].digest
 		}
 	}
+	// A new version of a draft can have the header of the one that it replaces: nothing passes for moved by its
+	// header alone. Where the ledger has no digest, size and INTERNALDATE, which a move keeps, both have to agree.
+	sure = slices.DeleteFunc(sure, func(c couple) bool {
+		l, r := left[c.a], right[c.b]
+		if l.digest != (key{}) {
+			return l.digest != r.digest
+		}
+		return l.size != r.size || l.date != r.date
+	})
 	return append(sure, matchDigests(left, right, doubtA, doubtB)...), nil
 }
 
