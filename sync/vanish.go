@@ -1,0 +1,197 @@
+package sync
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// What left its source folder since it was carried, and what came to another one: the two ends of a move.
+
+// lostOnSource reports that messages left the source folder since its marks.
+func (j *job) lostOnSource() bool {
+	now, then := j.source.Mark, j.pair.SourceMark
+	return j.task == copyDelta && j.rows > 0 && now != nil && then.UIDValidity != 0 && now.UIDValidity == then.UIDValidity &&
+		uint64(now.Messages) < uint64(then.Messages)+uint64(uint32(now.UIDNext)-then.UIDNext)
+}
+
+// gainedOnSource reports that new messages are to be copied.
+func (j *job) gainedOnSource() bool {
+	now := j.source.Mark
+	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
+}
+
+// vanishedBefore adds what earlier passes saw vanish without learning where it went: the folders of a server are not
+// listed in one moment.
+func (a *attempt) vanishedBefore(ctx context.Context, jobs []*job, gone []lost) ([]lost, error) {
+	if !slices.ContainsFunc(jobs, (*job).gainedOnSource) {
+		return gone, nil
+	}
+	for _, j := range jobs {
+		if a.hindered[j] != nil || j.pair.ID == 0 || j.source.Mark == nil || j.rows <= int64(j.source.Mark.Messages) || j.task == matchLedger {
+			continue
+		}
+		err := a.State.RowsByStatus(ctx, j.pair.ID, state.SourceGone, func(r state.Row) error {
+			if r.TargetUID != 0 {
+				gone = append(gone, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// orphans are pairs whose source folder is gone: its messages may have been moved before it was deleted.
+func (a *attempt) orphans(ctx context.Context, jobs []*job) ([]*job, error) {
+	if !a.source.Complete || !slices.ContainsFunc(jobs, (*job).gainedOnSource) {
+		return nil, nil
+	}
+	stored, err := a.State.Pairs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*job
+	for _, p := range stored {
+		t := find(a.target, p.Target)
+		if find(a.source, p.Source) != nil || t == nil || t.Mark == nil || t.Mark.UIDValidity != p.TargetMark.UIDValidity {
+			continue
+		}
+		gone := &imapx.Folder{Raw: p.Source, Name: p.SourceName}
+		out = append(out, &job{folderPair: folderPair{source: gone, target: t, raw: p.Target, name: p.TargetName}, pair: p})
+	}
+	return out, nil
+}
+
+// fromOrphans adds the messages of folders that are gone.
+func (a *attempt) fromOrphans(ctx context.Context, orphans []*job, gone []lost) ([]lost, error) {
+	for _, j := range orphans {
+		err := a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+			if (r.Status == state.Stored || r.Status == state.SourceGone) && r.TargetUID != 0 {
+				gone = append(gone, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// noteVanished remembers rows that were found nowhere, for the passes to come.
+func (a *attempt) noteVanished(ctx context.Context, gone []lost, couples []couple) error {
+	found := make(map[int]bool)
+	for _, c := range couples {
+		found[c.a] = true
+	}
+	rows := make(map[int64][]state.Row)
+	for i, g := range gone {
+		if !found[i] && g.row.Status == state.Stored {
+			g.row.Status = state.SourceGone
+			rows[g.pair] = append(rows[g.pair], g.row)
+		}
+	}
+	for _, pair := range slices.Sorted(maps.Keys(rows)) {
+		if err := a.State.PutRows(ctx, pair, rows[pair]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebind is for messages that are back in their folder under new UIDs: the copies on the target are theirs.
+func (a *attempt) rebind(ctx context.Context, _, dst *job, couples []couple, gone []lost, news []arrival) error {
+	var rows []state.Row
+	var old []uint32
+	for _, c := range couples {
+		r := gone[c.a].row
+		old = append(old, r.SourceUID)
+		r.SourceUID = news[c.b].uid
+		if r.TargetUID != 0 {
+			r.Status = state.Stored
+		}
+		rows = append(rows, r)
+	}
+	if err := a.State.PutRows(ctx, dst.pair.ID, rows); err != nil {
+		return err
+	}
+	dst.estimate = max(0, dst.estimate-int64(len(rows)))
+	return a.State.DropRows(ctx, dst.pair.ID, old)
+}
+
+// vanishedRows are rows whose message was carried and is not in its source folder any more.
+func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error) {
+	var out []lost
+	for _, j := range jobs {
+		if a.hindered[j] != nil || !j.lostOnSource() {
+			continue
+		}
+		var there imap.UIDSet
+		visit, cancel := both(ctx, a.intake)
+		_, err := a.lanes[0].src.Visit(visit, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.source.Mark.UIDValidity,
+			Reads: []imapx.Read{{UIDs: from(1)}}}, imapx.VisitHandler{UIDs: func(_ int, uids imap.UIDSet) error {
+			there = append(there, uids...)
+			return nil
+		}})
+		cancel()
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+			carried := r.Status == state.Stored && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone
+			if carried && !there.Contains(imap.UID(r.SourceUID)) {
+				out = append(out, lost{j.pair.ID, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// arrivals are the new messages of all folders.
+func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) {
+	var out []arrival
+	for _, j := range jobs {
+		if a.hindered[j] != nil || !j.gainedOnSource() {
+			continue
+		}
+		start := max(j.pair.SourceMark.UIDNext, 1)
+		have, err := a.State.SourceUIDs(ctx, j.pair.ID, start)
+		if err != nil {
+			return nil, err
+		}
+		known := make(map[uint32]bool, len(have))
+		for _, uid := range have {
+			known[uid] = true
+		}
+		visit, cancel := both(ctx, a.intake)
+		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, j.listed(start))
+		cancel()
+		if err != nil && a.hinder(err, j) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range list {
+			if !known[k.uid] {
+				out = append(out, arrival{j, k})
+			}
+		}
+	}
+	return out, nil
+}
