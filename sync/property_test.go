@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world is what the property knows of both mailboxes, by folder and content: what was ever on the source, what
-// came to the target from elsewhere, and what its user deleted there since the ledger began.
+// world is what the property knows of both mailboxes: by folder and content what was ever on the source and what came
+// to the target from elsewhere, by content what its user deleted there since the ledger began.
 type world struct {
 	*bench
 	ever, foreign, deleted map[string]int
@@ -49,8 +49,10 @@ func heldBy(s *fakeServer) map[string]int {
 func (w *world) check(t *rapid.T) {
 	src, dst := heldBy(w.src), heldBy(w.dst)
 	for k, n := range src {
-		if dst[k]+w.deleted[k] < n {
-			t.Fatalf("lost: %q is %d times on the source, %d on the target, %d deleted there", k, n, dst[k], w.deleted[k])
+		// A message that is gone in one folder and new in another was moved, and a copy that its user deleted stays so.
+		_, content, _ := strings.Cut(k, "\x00")
+		if dst[k]+w.deleted[content] < n {
+			t.Fatalf("lost: %q is %d times on the source, %d on the target, %d deleted there", k, n, dst[k], w.deleted[content])
 		}
 	}
 	for k, n := range dst {
@@ -142,7 +144,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 			"deleted on the target": func(t *rapid.T) {
 				if f, uid, c, ok := one(t, w.dst); ok {
 					w.dst.expunge(f, uid)
-					w.deleted[w.at(f, c)]++
+					w.deleted[c]++
 				}
 			},
 			"source renumbered": func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
