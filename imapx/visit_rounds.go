@@ -20,7 +20,7 @@ func (v *visit) rounds(ctx context.Context) error {
 			return err
 		}
 		for _, w := range v.works {
-			w.todo = subtract(w.todo, w.got)
+			w.wanted = subtract(w.wanted, w.got)
 		}
 		if v.left() == 0 {
 			return nil
@@ -53,7 +53,7 @@ func (v *visit) plan(ctx context.Context) error {
 			}
 		}
 		if w.read.Want != 0 {
-			w.todo = subtract(intersect(w.search.found, w.set), w.got)
+			w.wanted = subtract(intersect(w.search.found, w.set), w.got)
 		}
 	}
 	return nil
@@ -89,7 +89,7 @@ func (v *visit) sinceOrAll(ctx context.Context, w *work) error {
 
 func (v *visit) left() (n uint64) {
 	for _, w := range v.works {
-		n += size(w.todo)
+		n += size(w.wanted)
 	}
 	return n
 }
@@ -109,7 +109,7 @@ func (v *visit) windows(ctx context.Context, single bool) error {
 	}
 	defer unlock()
 	for _, w := range v.works {
-		for rest := w.todo; len(rest) > 0; {
+		for rest := w.wanted; len(rest) > 0; {
 			if len(v.flight) >= maxWindows {
 				if err := v.settle(ctx, in); err != nil {
 					return err
@@ -144,10 +144,10 @@ func (v *visit) exist(ctx context.Context) error {
 	}
 	asked := map[*work]*search{}
 	for _, w := range v.works {
-		if len(w.todo) == 0 || err != nil {
+		if len(w.wanted) == 0 || err != nil {
 			continue
 		}
-		asked[w], err = v.sendSearch(ctx, in, w.todo, nil)
+		asked[w], err = v.sendSearch(ctx, in, w.wanted, nil)
 		if err == nil && !v.c.has(imap.CapESearch) { // one at a time: see first
 			err = v.c.await(ctx, asked[w].cmd)
 		}
@@ -161,7 +161,7 @@ func (v *visit) exist(ctx context.Context) error {
 			err = v.c.wait(ctx, s.cmd)
 		}
 		if err == nil {
-			w.todo = intersect(w.todo, s.found)
+			w.wanted = intersect(w.wanted, s.found)
 		}
 	}
 	return err
@@ -171,7 +171,7 @@ func (v *visit) exist(ctx context.Context) error {
 func (v *visit) giveUp() error {
 	v.result.Failed = map[imap.UID]error{}
 	for _, w := range v.works {
-		for _, r := range w.todo {
+		for _, r := range w.wanted {
 			for uid := uint64(r.Start); uid <= uint64(r.Stop); uid++ {
 				err := w.why[imap.UID(uid)]
 				if err == nil {

@@ -41,7 +41,7 @@ type work struct {
 	search *search
 	since  *fetch      // with ChangedSince
 	got    imap.UIDSet // delivered
-	todo   imap.UIDSet
+	wanted imap.UIDSet
 	why    map[imap.UID]error // refused when asked for singly
 }
 
