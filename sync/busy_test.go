@@ -110,7 +110,7 @@ func (p *person) touch() error {
 }
 
 // TestWhilePeopleWork lets people work on both sides while passes run. When they have stopped, two passes later every
-// message of the source is on the target, in whatever folder, and next to none is there twice.
+// message of the source is on the target, in whatever folder, and none is there twice.
 func TestWhilePeopleWork(t *testing.T) {
 	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
 	s.tree = t.TempDir()
@@ -139,14 +139,14 @@ func TestWhilePeopleWork(t *testing.T) {
 					t.Logf("%s stopped after %d things: %v", p.name, p.n, err)
 					return
 				}
-				time.Sleep(time.Duration(p.rng.IntN(60)) * time.Millisecond)
+				time.Sleep(time.Duration(p.rng.IntN(50)) * time.Millisecond)
 			}
 		})
 	}
 	passes := 0
 	var said []mailsync.Event
 	x.Events = func(e mailsync.Event) {
-		if _, ok := e.(mailsync.Exception); ok {
+		if x, ok := e.(mailsync.Exception); ok && x.Reason != "moved" { // both moved the same message
 			said = append(said, e)
 		}
 	}
@@ -157,7 +157,10 @@ func TestWhilePeopleWork(t *testing.T) {
 	x.pass(t)
 	x.pass(t)
 	quiet(t, x, "when people have stopped")
-	t.Logf("%d passes; %d and %d things done; %d exceptions while folders came and went: %v", passes, people[0].n, people[1].n, len(said), said)
+	t.Logf("%d passes; %d and %d things done", passes, people[0].n, people[1].n)
+	if len(said) > 0 {
+		t.Errorf("exceptions while folders came and went: %v", said)
+	}
 	if people[0].n < 50 || people[1].n < 50 {
 		t.Error("people did little")
 	}
@@ -174,9 +177,8 @@ func TestWhilePeopleWork(t *testing.T) {
 			doubled = append(doubled, fmt.Sprintf("%s is in %q on the target, in %q on the source", id, in, src[id]))
 		}
 	}
-	// A message moved while the server lists its folders one by one can be seen in both (docs/guarantees.md).
-	if t.Logf("doubled: %q", doubled); len(doubled) > len(dst)/20 {
-		t.Errorf("%d of %d messages are there twice", len(doubled), len(dst))
+	if len(doubled) > 0 {
+		t.Errorf("%d of %d messages are there twice: %q", len(doubled), len(dst), doubled)
 	}
 }
 

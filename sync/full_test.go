@@ -14,21 +14,28 @@ import (
 )
 
 // TestTargetDiskFull: the disk under the target's store is full. The account stops with the server's own words, and
-// once room is made the next pass ends equal.
+// once room is made the next pass ends equal. Dovecot's control files lie elsewhere: where their disk is full, Dovecot
+// says OK to messages and forgets which keywords they have (docs/guarantees.md).
 func TestTargetDiskFull(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("NOT RUN: mounting a small file system for the target needs root")
 	}
-	dir, err := os.MkdirTemp("", "mailmove-full-")
-	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	var dirs [2]string
+	for i := range dirs {
+		d, err := os.MkdirTemp("", "mailmove-full-")
+		must(t, err)
+		t.Cleanup(func() { os.RemoveAll(d) })
+		must(t, os.Chmod(d, 0o777))
+		dirs[i] = d
+	}
+	dir, control := dirs[0], dirs[1]
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m,mode=0777"); err != nil {
 		t.Skipf("NOT RUN: no file system can be mounted here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	must(t, os.Chmod(dir, 0o777))
 
-	s := newServers(t, imaptest.S, real.Options{}, real.Options{MailRoot: dir})
+	s := newServers(t, imaptest.S, real.Options{}, real.Options{MailRoot: dir, Extra: "mail_location = maildir:~/Maildir:CONTROL=" + control + "/%u"})
 	x := s.account(t)
 	x.Settle, x.LateWindow = 300*time.Millisecond, 600*time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -50,6 +50,9 @@ func (a *attempt) leaveAside(ctx context.Context, f *imapx.Folder) (bool, error)
 	e := state.Exception{Pair: s.pair, Folder: f.Name, Reason: reasonFolder, Detail: s.err.Error()}
 	var ie *imapx.Error
 	if errors.As(s.err, &ie) {
+		if gone, again := a.missing(ctx, ie); gone || again != nil {
+			return true, again
+		}
 		e.Code = string(ie.Code)
 	}
 	return true, a.except(ctx, e)
@@ -96,18 +99,48 @@ func refused(l imapx.Listing) (worst *imapx.Error) {
 }
 
 // vanished deals with a folder that somebody deleted or renamed while the pass went on. It is the next pass's to see
-// what became of it; a target folder with mail on the way is made again by another attempt.
+// what became of it; a target folder with mail on the way is made again by another attempt. A folder that is listed
+// and cannot be opened is tried again too: Dovecot refuses one for a moment while it is renamed.
 func (a *attempt) vanished(ctx context.Context, j *job, e *imapx.Error) bool {
 	if e.Side == "source" || e.Folder != j.name {
-		return a.missing(ctx, e)
+		gone, again := a.missing(ctx, e)
+		if again != nil {
+			a.fail(again)
+		}
+		return gone || again != nil
 	}
-	again := *e
-	again.Scope, again.Retry = imapx.ScopeAccount, imapx.RetryReconnect
-	if !noFolder(e) || j.target == nil && !j.open.Created || !a.mayPass(&again) {
+	if !noFolder(e) || j.target == nil && !j.open.Created {
 		return false // it never was there
 	}
-	a.fail(&again)
-	return true
+	again := a.onceMore(e)
+	if again != nil {
+		a.fail(again)
+	}
+	return again != nil
+}
+
+// renamedNow is the error of a folder that was renamed or deleted in this moment, as long as another attempt may see
+// what became of it.
+func (a *attempt) renamedNow(ctx context.Context, err error) error {
+	var ie *imapx.Error
+	if !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount {
+		return nil
+	}
+	gone, again := a.missing(ctx, ie)
+	if gone {
+		again = a.onceMore(ie)
+	}
+	return again
+}
+
+// onceMore is the error of a folder as one that another attempt may get over, nil where there were enough.
+func (a *attempt) onceMore(e *imapx.Error) error {
+	again := *e
+	again.Scope, again.Retry = imapx.ScopeAccount, imapx.RetryReconnect
+	if !a.mayPass(&again) {
+		return nil
+	}
+	return &again
 }
 
 func noFolder(e *imapx.Error) bool {
@@ -115,21 +148,22 @@ func noFolder(e *imapx.Error) bool {
 }
 
 // missing reports that the folder of an error is not there any more, and tells it once. Dovecot says so in words
-// only, so that the folders are listed once more.
-func (a *attempt) missing(ctx context.Context, e *imapx.Error) bool {
+// only, so that the folders are listed once more; again is the error where the folder is listed and may be opened by
+// another attempt.
+func (a *attempt) missing(ctx context.Context, e *imapx.Error) (gone bool, again error) {
 	if e.Folder == "" {
-		return false
+		return false, nil
 	}
 	which := e.Side + " " + e.Folder
 	a.mu.Lock()
 	told := a.missed[which]
 	a.mu.Unlock()
 	if told {
-		return true
+		return true, nil
 	}
 	if !noFolder(e) {
 		if e.Kind != imapx.KindFolder || e.Code != "" {
-			return false
+			return false, nil
 		}
 		var conn Source = a.lanes[0].dst
 		if e.Side == "source" {
@@ -141,7 +175,7 @@ func (a *attempt) missing(ctx context.Context, e *imapx.Error) bool {
 			l, err = conn.List(ctx)
 		}
 		if err != nil || !l.Complete || slices.ContainsFunc(l.Folders, named) {
-			return false
+			return false, a.onceMore(e)
 		}
 	}
 	a.mu.Lock()
@@ -151,5 +185,5 @@ func (a *attempt) missing(ctx context.Context, e *imapx.Error) bool {
 	a.missed[which] = true
 	a.mu.Unlock()
 	a.notice(e.Folder + " is gone on the " + e.Side + " since it was listed")
-	return true
+	return true, nil
 }

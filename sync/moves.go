@@ -28,6 +28,9 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if !a.lanes[0].dst.CanMove() {
 		return nil
 	}
+	if err := a.listAgain(ctx, jobs); err != nil {
+		return err
+	}
 	gone, err := a.vanishedRows(ctx, jobs)
 	if err != nil {
 		return err
@@ -146,10 +149,18 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 		if l.digest != (key{}) {
 			return l.digest != r.digest
 		}
-		return l.size != r.size || l.date != r.date
+		return !sameStamp(l, r)
 	})
-	return append(sure, matchDigests(left, right, doubtA, doubtB)...), nil
+	couples := append(sure, matchDigests(left, right, doubtA, doubtB)...)
+	// Where nothing is left to move, taking a message for moved means not to carry it: the safe side is to copy.
+	return slices.DeleteFunc(couples, func(c couple) bool {
+		return gone[c.a].row.TargetUID == 0 && !sameStamp(left[c.a], right[c.b])
+	}), nil
 }
+
+// sameStamp compares what a move keeps besides the bytes (RFC 6851 section 3.3); a copy of the same mail that was
+// delivered again has another date.
+func sameStamp(x, y known) bool { return x.size == y.size && x.date == y.date }
 
 // moveAlong moves the copies of one route. The intent is the receiving pair's: recovery finds there what was moved
 // and not recorded, and what was not moved is found again as moved on the source.
@@ -163,18 +174,22 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	}
 	var rows, stay []state.Row
 	var uids imap.UIDSet
-	var leaving, left []uint32
+	var leaving, left, absent []uint32
 	for _, c := range couples {
 		old := gone[c.a].row
 		r := old
 		r.SourceUID, r.Flags, r.TargetUID = news[c.b].uid, old.Flags, 0
 		now, there := flags[old.TargetUID]
 		switch {
-		case old.TargetUID == 0: // known to be moved or gone there
+		case old.Status == state.Moved:
 			stay, left = append(stay, r), append(left, old.SourceUID)
+		case old.TargetUID == 0: // gone there
+			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
+		case !there && !sameStamp(rowsKnown([]state.Row{old})[0], news[c.b].known): // copied, as any other that is new
+			left = append(left, old.SourceUID)
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
-			stay, left = append(stay, r), append(left, old.SourceUID)
+			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
 		case now != old.Flags:
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
@@ -187,13 +202,17 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	if err := a.State.PutPair(ctx, &dst.pair); err != nil {
 		return err
 	}
-	if len(stay) > 0 {
-		if err := a.State.PutRows(ctx, dst.pair.ID, stay); err != nil {
+	for _, uid := range absent {
+		if err := a.except(ctx, state.Exception{Pair: dst.pair.ID, Folder: dst.source.Name, UID: uid, Reason: reasonMoved, Detail: fmt.Sprintf(
+			"moved here from %s on the source when its copy was no longer in %s on the target: not sent again", src.source.Name, src.name)}); err != nil {
 			return err
 		}
-		if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
-			return err
-		}
+	}
+	if err := a.State.PutRows(ctx, dst.pair.ID, stay); err != nil {
+		return err
+	}
+	if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+		return err
 	}
 	if len(rows) > 0 {
 		if err := a.moveSome(ctx, src, dst, uids, rows, couples, gone, news); err != nil {
@@ -246,6 +265,12 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		Created: time.Now(), Rows: rows}
 	if err := a.State.Intend(ctx, &w); err != nil {
 		return err
+	}
+	if dst.pair.TargetMark.UIDValidity == 0 { // the rows have to be found again, also where the folder itself is never finished
+		dst.pair.TargetMark = stateMark(opened.Mark)
+		if err := a.State.CommitTargetMark(ctx, dst.pair.ID, dst.pair.TargetMark); err != nil {
+			return err
+		}
 	}
 	moved, err := t.Move(ctx, src.raw, src.pair.TargetMark.UIDValidity, uids, dst.raw)
 	if err != nil {

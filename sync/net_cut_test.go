@@ -43,8 +43,9 @@ func (s *servers) settled(t *testing.T, x transfer, when string) {
 }
 
 // survives lets a fault happen in a first pass. The pass gets over it by itself, unless the server was not reached
-// even once; then it says so, and the next one does the work.
-func (s *servers) survives(t *testing.T, direct transfer, k strike) (retried bool) {
+// even once; then it says so, and the next one does the work. Not struck is a session that had said all before the
+// offset: how many parts of a second Dovecot names in its answers changes from one to the next.
+func (s *servers) survives(t *testing.T, direct transfer, k strike) (retried, struck bool) {
 	t.Helper()
 	x := direct
 	p := k.through(t, &x)
@@ -60,14 +61,15 @@ func (s *servers) survives(t *testing.T, direct transfer, k strike) (retried boo
 	default:
 		t.Fatalf("%v: the pass did not recover: %v", k, err)
 	}
-	if p.Stats().Breaks != 1 {
+	if p.Stats().Breaks > 1 {
 		t.Fatalf("%v: %d connections were cut", k, p.Stats().Breaks)
 	}
+	struck = p.Stats().Breaks == 1
 	p.Close()
 	s.settled(t, direct, k.String())
 	s.src.Wipe(direct.SourceUser)
 	s.dst.Wipe(direct.TargetUser)
-	return retried
+	return retried, struck
 }
 
 // inside aims at every offset of a stretch of a stream, with an orderly end and with a reset.
@@ -118,12 +120,20 @@ func TestCutAtEveryOffset(t *testing.T) {
 	fetch := frameWith(t, framesOf(source.down), " FETCH ", true)
 	all = append(all, alternating(inside("source", "FETCH with its literal", false, fetch.start, fetch.end))...)
 	t.Logf("%d cuts: %d + %d bytes to and from the source, %d + %d the target", len(all), len(source.up), len(source.down), len(target.up), len(target.down))
-	var unreached atomic.Int64
+	var unreached, unstruck atomic.Int64
 	started := time.Now()
 	atOnce(t, all, func(t *testing.T, k strike) {
-		if s.survives(t, s.tinyAccount(t), k) {
+		retried, struck := s.survives(t, s.tinyAccount(t), k)
+		if retried {
 			unreached.Add(1)
 		}
+		if !struck {
+			unstruck.Add(1)
+		}
 	})
-	t.Logf("%v; %d passes never reached their server and left the work to the next", time.Since(started).Round(time.Millisecond), unreached.Load())
+	t.Logf("%v; %d passes never reached their server and left the work to the next; %d ended before they were to be cut",
+		time.Since(started).Round(time.Millisecond), unreached.Load(), unstruck.Load())
+	if unstruck.Load() > int64(len(all)/100) {
+		t.Errorf("%d of %d were not cut", unstruck.Load(), len(all))
+	}
 }

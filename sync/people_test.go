@@ -135,6 +135,31 @@ func TestMovedOnSource(t *testing.T) {
 	}
 }
 
+// TestMovedOnSourceGoneOnTarget: a message that is moved when its copy is gone stays away and is listed, until it leaves
+// the source; the same mail delivered again is another message.
+func TestMovedOnSourceGoneOnTarget(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 30)
+	b.fill("A", 100, 105)
+	b.pass()
+	b.dst.expunge("INBOX", 4)
+	b.dst.expunge("INBOX", 5)
+	b.src.move("INBOX", 4, "A")
+	again := string(b.src.folders["INBOX"].messages[3].data) // UID 5
+	b.src.expunge("INBOX", 5)
+	b.src.add("A", day.AddDate(1, 0, 0), again)
+	r := b.pass()
+	if r.Copied != 1 || r.NewExceptions != 1 || len(b.dst.content("A")) != 6 {
+		t.Errorf("%+v, A has %d", r, len(b.dst.content("A")))
+	}
+	b.settled()
+	b.src.expunge("A", 6)
+	if r := b.pass(); r.Exceptions != 0 {
+		t.Errorf("the exception outlives its message: %+v", r)
+	}
+	b.settled()
+}
+
 // settled runs passes until the last looks are over, then wants a quiet one.
 func (b *bench) settled() {
 	b.t.Helper()

@@ -32,6 +32,7 @@ type job struct {
 	estimate  int64 // messages to be copied, for the progress bar
 	order     int   // place among all jobs: parents before children
 	open      opening
+	later     *imapx.Mark // of the source, from a listing that began after the one that was planned with
 
 	unsubscribed *imapx.Error // not nil: the folder is there and could not be subscribed
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -11,10 +12,12 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
+
+	"mailmove/state"
 )
 
-// world is what the property knows of both mailboxes: by folder and content what was ever on the source and what came
-// to the target from elsewhere, by content what its user deleted there since the ledger began.
+// world is what the property knows of both mailboxes, by folder and content: what was ever on the source, what came to
+// the target from elsewhere, and what its user deleted there since the ledger began.
 type world struct {
 	*bench
 	ever, foreign, deleted map[string]int
@@ -48,11 +51,10 @@ func heldBy(s *fakeServer) map[string]int {
 // check: nothing lost, nothing twice.
 func (w *world) check(t *rapid.T) {
 	src, dst := heldBy(w.src), heldBy(w.dst)
+	told := w.told(t)
 	for k, n := range src {
-		// A message that is gone in one folder and new in another was moved, and a copy that its user deleted stays so.
-		_, content, _ := strings.Cut(k, "\x00")
-		if dst[k]+w.deleted[content] < n {
-			t.Fatalf("lost: %q is %d times on the source, %d on the target, %d deleted there", k, n, dst[k], w.deleted[content])
+		if dst[k]+w.deleted[k]+told[k] < n {
+			t.Fatalf("lost: %q is %d times on the source, %d on the target, %d deleted there, %d told as moved", k, n, dst[k], w.deleted[k], told[k])
 		}
 	}
 	for k, n := range dst {
@@ -67,6 +69,45 @@ func (w *world) check(t *rapid.T) {
 			t.Fatalf("doubled: %q is %d times on the target, was %d on the source, %d came from elsewhere", k, n, w.ever[k], w.foreign[k])
 		}
 	}
+}
+
+// told counts by folder and content what the state lists as moved on the target or as not carried. Only messages of the
+// source can be exceptions.
+func (w *world) told(t *rapid.T) map[string]int {
+	ctx := context.Background()
+	st, err := state.Open(ctx, state.Options{Dir: w.dir, Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	out := make(map[string]int)
+	tell := func(folder string, uid uint32) bool {
+		f := w.src.folders[folder]
+		at := slices.IndexFunc(f.messages, func(m *fakeMessage) bool { return m.uid == uid })
+		if at >= 0 {
+			out[w.at(folder, string(f.messages[at].data))]++
+		}
+		return at >= 0
+	}
+	list, err := st.Exceptions(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Reason == reasonMoved && !tell(e.Folder, e.UID) {
+			t.Fatalf("an exception for a message that the source does not have: %+v", e)
+		}
+	}
+	pairs, err := st.Pairs(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pairs {
+		if err := st.RowsByStatus(ctx, p.ID, state.Moved, func(r state.Row) error { tell(p.Source, r.SourceUID); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 // one draws a message of a server, or ok false.
@@ -144,7 +185,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 			"deleted on the target": func(t *rapid.T) {
 				if f, uid, c, ok := one(t, w.dst); ok {
 					w.dst.expunge(f, uid)
-					w.deleted[c]++
+					w.deleted[w.at(f, c)]++
 				}
 			},
 			"source renumbered": func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },

@@ -11,6 +11,7 @@ const (
 	reasonFlag         = "flag"           // carried without a flag that the target folder does not keep
 	reasonDate         = "date"           // carried with the Date header: the source gave no INTERNALDATE
 	reasonGone         = "gone-on-target" // many messages that were carried are not on the target any more
+	reasonMoved        = "moved"          // moved on the source when its copy was no longer where it had been carried to
 	reasonAmbiguous    = "ambiguous"      // may have been stored and moved away by a rule: not sent again
 	reasonLateDouble   = "late-double"    // stored twice by a dead connection, and could not be removed
 )

@@ -16,8 +16,41 @@ import (
 // lostOnSource reports that messages left the source folder since its marks.
 func (j *job) lostOnSource() bool {
 	now, then := j.source.Mark, j.pair.SourceMark
-	return j.task == copyDelta && j.rows > 0 && now != nil && then.UIDValidity != 0 && now.UIDValidity == then.UIDValidity &&
+	if j.later != nil {
+		now = j.later
+	}
+	return (j.task == copyDelta || j.task == nothing) && j.rows > 0 && now != nil && then.UIDValidity != 0 && now.UIDValidity == then.UIDValidity &&
 		uint64(now.Messages) < uint64(then.Messages)+uint64(uint32(now.UIDNext)-then.UIDNext)
+}
+
+// listAgain takes the source's marks once more where there is new mail. A server lists its folders one by one: a
+// message that was moved meanwhile can be new in one folder of the first listing and still be in its old one. In a
+// listing that began later it is gone there.
+func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
+	if a.ledger == 0 || !slices.ContainsFunc(jobs, (*job).gainedOnSource) {
+		return nil
+	}
+	visit, cancel := both(ctx, a.intake)
+	defer cancel()
+	later, err := a.listed(visit, a.lanes[0].src)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		f := find(later, j.source.Raw)
+		if f != nil {
+			j.later = f.Mark
+			continue
+		}
+		if j.rows == 0 {
+			continue
+		}
+		// What was in it may be what is new elsewhere.
+		if again := a.onceMore(&imapx.Error{Op: "LIST", Side: "source", Folder: j.source.Name, Text: "gone since it was listed"}); again != nil {
+			return again
+		}
+	}
+	return nil
 }
 
 // gainedOnSource reports that new messages are to be copied.
@@ -33,8 +66,11 @@ func (a *attempt) vanishedBefore(ctx context.Context, jobs []*job, gone []lost) 
 		return gone, nil
 	}
 	for _, j := range jobs {
-		if a.hindered[j] != nil || j.pair.ID == 0 || j.source.Mark == nil || j.rows <= int64(j.source.Mark.Messages) || j.task == matchLedger {
+		if a.hindered[j] != nil || j.pair.ID == 0 || j.source.Mark == nil || j.task == matchLedger {
 			continue
+		}
+		if fresh := int64(uint32(j.source.Mark.UIDNext)) - int64(j.pair.SourceMark.UIDNext); j.rows+fresh <= int64(j.source.Mark.Messages) {
+			continue // every row's message is there
 		}
 		err := a.State.RowsByStatus(ctx, j.pair.ID, state.SourceGone, func(r state.Row) error {
 			if r.TargetUID != 0 {
@@ -74,7 +110,7 @@ func (a *attempt) orphans(ctx context.Context, jobs []*job) ([]*job, error) {
 func (a *attempt) fromOrphans(ctx context.Context, orphans []*job, gone []lost) ([]lost, error) {
 	for _, j := range orphans {
 		err := a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-			if (r.Status == state.Stored || r.Status == state.SourceGone) && r.TargetUID != 0 {
+			if (r.Status == state.Stored || r.Status == state.SourceGone) && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone {
 				gone = append(gone, lost{j.pair.ID, r})
 			}
 			return nil
@@ -142,20 +178,32 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 			return nil
 		}})
 		cancel()
+		if again := a.renamedNow(ctx, err); again != nil { // its messages may be what is new elsewhere
+			return nil, again
+		}
 		if err != nil && a.hinder(err, j) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+		var untold []uint32
 		err = a.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-			carried := r.Status == state.Stored && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone
-			if carried && !there.Contains(imap.UID(r.SourceUID)) {
+			if there.Contains(imap.UID(r.SourceUID)) {
+				return nil
+			}
+			if r.Status == state.Stored && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone {
 				out = append(out, lost{j.pair.ID, r})
+			}
+			if r.Status != state.Stored {
+				untold = append(untold, r.SourceUID)
 			}
 			return nil
 		})
 		if err != nil {
+			return nil, err
+		}
+		if err := a.State.ClearExceptions(ctx, j.pair.ID, untold); err != nil { // there is no message any more that was not carried
 			return nil, err
 		}
 	}
