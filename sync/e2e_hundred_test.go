@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
+	mailsync "mailmove/sync"
 )
 
 // hundred is how many accidents one account has: a hundred where there is time.
@@ -67,18 +69,30 @@ func TestE2EHundredCuts(t *testing.T) {
 			x := s.account(t)
 			x.Settle, x.LateWindow = 300*time.Millisecond, 6*time.Second
 			n := hundred()
-			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: 11 << 20 / int64(n), Break: how, Conns: n,
+			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: 11 << 20 / int64(n), Break: how, Conns: n + n/4,
 				Seed: rng.Uint64() | 1, Late: time.Duration(1+rng.IntN(5000)) * time.Millisecond})
 			must(t, err)
 			defer p.Close()
 			x.Target = p.Addr()
 			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 			defer cancel()
-			r, err := x.run(ctx)
-			must(t, err)
+			var sum mailsync.Report
+			for round := 0; ; round++ {
+				r, err := x.run(ctx)
+				must(t, err)
+				sum.Copied, sum.Recovered, sum.Doubles = sum.Copied+r.Copied, sum.Recovered+r.Recovered, sum.Doubles+r.Doubles
+				if p.Stats().Breaks >= n || round == n {
+					break
+				}
+				c := client(t, s.src.Addr(), x) // some connections end before they are cut: more mail for others
+				for i := range 20 {
+					appendTo(t, c, []string{"INBOX", "Sent"}[i%2], message(fmt.Sprintf("new-%d-%d", round, i))+strings.Repeat("more of it\r\n", 1000))
+				}
+				must(t, c.Logout().Wait())
+			}
 			x.Target = s.dst.Addr()
-			t.Logf("%d breaks: %d copied, %d found again, %d doubles removed", p.Stats().Breaks, r.Copied, r.Recovered, r.Doubles)
-			if p.Stats().Breaks < n*9/10 {
+			t.Logf("%d breaks: %d copied, %d found again, %d doubles removed", p.Stats().Breaks, sum.Copied, sum.Recovered, sum.Doubles)
+			if p.Stats().Breaks < n {
 				t.Errorf("only %d of %d connections broke", p.Stats().Breaks, n)
 			}
 			s.settledAfter(t, x, name)
