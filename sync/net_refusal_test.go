@@ -94,7 +94,10 @@ func (g *scene) befall(t *testing.T, d disturbance) ending {
 	t.Helper()
 	direct := g.fresh(t)
 	x := direct
-	x.Timeout = stallTimeout
+	x.Timeout = 10 * time.Second
+	if d.how == imaptest.MuteAnswer {
+		x.Timeout = stallTimeout
+	}
 	addr := &x.Target
 	if d.side == "source" {
 		addr = &x.Source
