@@ -65,11 +65,11 @@ func TestScriptPlays(t *testing.T) {
 	fmt.Fprint(c, "T4 LOGOUT\r\n")
 	c.Close()
 	again, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
+	if err == nil { // the reset may be there before the dialler looks
+		defer again.Close()
+		_, err = io.ReadAll(again)
 	}
-	defer again.Close()
-	if _, err := io.ReadAll(again); !errors.Is(err, syscall.ECONNRESET) {
+	if !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("second connection ended with %v", err)
 	}
 }
