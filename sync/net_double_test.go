@@ -18,12 +18,14 @@ func (s *servers) doubled(t *testing.T, stored frame) transfer {
 	k := strike{"target", "behind the literal of an APPEND", true, int64(stored.end), imaptest.BreakLate}
 	cut := x
 	f := k.faults()
-	f.Late = 2 * time.Second
+	over := make(chan struct{})
+	f.LateUntil = over
 	p, err := imaptest.NewProxy(x.Target, f)
 	must(t, err)
 	defer p.Close()
 	cut.Target = p.Addr()
 	cut.pass(t)
+	close(over)
 	c := client(t, s.dst.Addr(), x)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var n uint32

@@ -105,6 +105,19 @@ func (l *link) breakNow() {
 	})
 }
 
+// released waits for Faults.LateUntil; false: the proxy was closed first.
+func (l *link) released() bool {
+	if l.f.LateUntil == nil {
+		return true
+	}
+	select {
+	case <-l.f.LateUntil:
+		return true
+	case <-l.p.ctx.Done():
+		return false
+	}
+}
+
 func (l *link) isBroken() bool {
 	select {
 	case <-l.broken:
@@ -200,7 +213,7 @@ func (s *stream) deliver(c chunk) {
 		l.mu.Lock()
 		at := l.lateAt
 		l.mu.Unlock()
-		if !sleep(l.p.ctx, time.Until(at)) {
+		if !sleep(l.p.ctx, time.Until(at)) || !l.released() {
 			return
 		}
 	} else if l.isBroken() {

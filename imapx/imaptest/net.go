@@ -31,8 +31,9 @@ type Faults struct {
 	Conns   int    // only the first so many connections break; 0: all
 	Seed    uint64 // not 0: each connection draws its CutUp and CutDown from N/2 to 3N/2, the same for the same seed
 
-	Late     time.Duration // BreakLate: when the rest reaches the server
-	LateHold time.Duration // BreakLate: longest wait for the server's answer after that; 0: 5 s
+	Late      time.Duration   // BreakLate: when the rest reaches the server
+	LateUntil <-chan struct{} // BreakLate: it does not before this is closed either; nil: Late alone decides
+	LateHold  time.Duration   // BreakLate: longest wait for the server's answer after that; 0: 5 s
 }
 
 // forConn is what connection number n, counted from 1, has to suffer.
