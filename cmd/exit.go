@@ -62,7 +62,7 @@ func exitTable() []exitRow {
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are", "mailmove status --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are", "mailmove exceptions list --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},
@@ -101,7 +101,8 @@ func exitDoc() string {
 	b.WriteString("\nAfter every code the same command can be run again: a pass goes on where the last one ended and\n" +
 		"sends nothing twice.\n\n" +
 		"A message that cannot be carried makes the exit code 111 in the pass that finds it. Later passes count it\n" +
-		"in their summary and exit 0 again; `mailmove status --id ID` lists all that are open.\n")
+		"in their summary and exit 0 again; `mailmove exceptions list --id ID` lists all that are open. With `--strict`\n" +
+		"each pass exits 111 as long as one is open that `mailmove exceptions accept` did not agree to.\n")
 	return b.String()
 }
 

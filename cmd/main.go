@@ -97,13 +97,8 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(c, args[0])
-			}
-			return c.Help()
-		},
-		Args: cobra.ArbitraryArgs,
+		RunE:              onlySubcommands,
+		Args:              cobra.ArbitraryArgs,
 	}
 	root.Version = version
 	root.Flags().Bool("version", false, "print the version") // else cobra takes -v for it
@@ -114,7 +109,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageFunc(func(c *cobra.Command) error { _, err := io.WriteString(c.OutOrStderr(), usage(c)); return err })
-	root.AddCommand(newSync(a), newStatus(a), newVersion(a), newDemo(a), &cobra.Command{
+	root.AddCommand(newSync(a), newStatus(a), newExceptions(a), newForget(a), newVersion(a), newDemo(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
 	return root
@@ -137,11 +132,11 @@ func newHelp() *cobra.Command {
 }
 
 func unknownCommand(c *cobra.Command, name string) error {
-	hint := "see mailmove --help"
+	hint := "see " + c.CommandPath() + " --help"
 	if near := nearest(name, commandNames(c)); near != "" {
-		hint = "did you mean mailmove " + near + "?"
+		hint = "did you mean " + c.CommandPath() + " " + near + "?"
 	}
-	return usagef(hint, "unknown command %q", name)
+	return usagef(hint, "unknown command %q", ui.Short(ui.Clean(name), maxShownValue))
 }
 
 func commandNames(c *cobra.Command) []string {
@@ -156,7 +151,7 @@ func commandNames(c *cobra.Command) []string {
 // an unknown flag is not repeated: somebody may have tried --source-password. A misspelt command comes first, for
 // its flags are unknown only because of it.
 func flagError(c *cobra.Command, err error) error {
-	if args := c.Flags().Args(); !c.HasParent() && len(args) > 0 {
+	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 {
 		return unknownCommand(c, args[0])
 	}
 	hint := "see " + c.CommandPath() + " --help"

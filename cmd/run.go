@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -67,6 +68,9 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		Events: render.Event, Stop: stop,
 	})
 	err = passError(report, err, a.stops)
+	if err == nil && p.strict {
+		err = strictError(p.account, report)
+	}
 	if err != nil && !a.screen { // who sits at a terminal knows which account it is
 		err = &accountError{account: p.account, err: err}
 	}
@@ -119,4 +123,18 @@ func passError(r mailsync.Report, err error, s *stops) error {
 		return &failure{code: exitExceptions} // each has its line already
 	}
 	return nil
+}
+
+// strictError is for who wants each pass to fail as long as exceptions are open that nobody agreed to.
+func strictError(account string, r mailsync.Report) error {
+	open := r.Exceptions - r.Accepted
+	if open == 0 {
+		return nil
+	}
+	are := "exceptions are"
+	if open == 1 {
+		are = "exception is"
+	}
+	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Count(open), are, account),
+		hint: "mailmove exceptions list --id " + account + " lists them; mailmove exceptions accept agrees to them"}
 }

@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"server":      startServer,
 			"lose":        loseMail,
+			"limit":       setLimit,
 			"connections": countConnections,
 			"mode":        isMode,
 			"newer":       newer,

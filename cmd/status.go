@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -34,10 +33,12 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show what is known of each account",
 		Long:  statusLong,
-		Args:  noArguments,
+		Example: "  mailmove status\n" +
+			"  mailmove status --id alice --json",
+		Args: noArguments,
 	}
 	c.Flags().StringVar(&f.id, "id", "", "only the account with this `NAME`, with its exceptions")
-	c.Flags().StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
+	bindStateDir(c.Flags(), &f.stateDir)
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each account")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		dir, err := stateDir(f.stateDir)
@@ -51,7 +52,7 @@ func newStatus(a *app) *cobra.Command {
 
 // run prints what can be read. A file that cannot fails the command, after all others were shown.
 func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
-	paths, err := f.paths(dir)
+	paths, err := accountPaths(dir, f.id)
 	if err != nil {
 		return err
 	}
@@ -84,24 +85,6 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 		}
 	}
 	return err
-}
-
-func (f *statusFlags) paths(dir string) ([]string, error) {
-	if f.id == "" {
-		return state.List(dir)
-	}
-	path := filepath.Join(dir, state.FileName(f.id))
-	known, err := state.List(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range known {
-		if k == path {
-			return []string{path}, nil
-		}
-	}
-	return nil, &failure{code: exitNoInput, what: fmt.Sprintf("no account %q in %s", f.id, dir),
-		hint: "mailmove status without --id lists the accounts"}
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.

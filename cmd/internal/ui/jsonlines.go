@@ -90,6 +90,7 @@ type jsonPassEnded struct {
 	Doubles        int64   `json:"doubles"`
 	Exceptions     int64   `json:"exceptions"`
 	NewExceptions  int64   `json:"new_exceptions"`
+	Accepted       int64   `json:"accepted"`
 	Interrupted    bool    `json:"interrupted"`
 	DryRun         bool    `json:"dry_run"`
 	Error          string  `json:"error"`
@@ -150,7 +151,7 @@ func passEnded(h head, e mailsync.PassEnded, planned int64) jsonPassEnded {
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
 		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
 		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
-		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Accepted: r.Accepted, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if r.DryRun {
 		o.ToCopy = planned

@@ -79,7 +79,7 @@ func (p *problems) take(e mailsync.Event) {
 // end says how many lines were left out.
 func (p *problems) end() {
 	if p.left > 0 {
-		fmt.Fprintf(p.out, "and %s more exceptions; mailmove status --id lists them all\n", Count(int64(p.left)))
+		fmt.Fprintf(p.out, "and %s more exceptions; mailmove exceptions list shows them all\n", Count(int64(p.left)))
 		p.left = 0
 	}
 }
@@ -129,7 +129,11 @@ func reportParts(r mailsync.Report, planned int64, err error) []string {
 		if r.Exceptions == 1 {
 			word = "exception"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s (%s new)", Count(r.Exceptions), word, Count(r.NewExceptions)))
+		how := Count(r.NewExceptions) + " new"
+		if r.Accepted > 0 {
+			how += ", " + Count(r.Accepted) + " accepted"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (%s)", Count(r.Exceptions), word, how))
 	}
 	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
 	switch {
