@@ -110,7 +110,7 @@ func (p *pass) uiOptions(a *app) ui.Options {
 	if mode == ui.Plain && a.screen {
 		mode = ui.Terminal
 	}
-	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress}
+	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress, Words: errorWords}
 }
 
 // passError is what the exit code is made of once a pass ended.

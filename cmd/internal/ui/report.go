@@ -51,7 +51,7 @@ func problemLine(e mailsync.Event) string {
 // throttled says who wants a pause, why, and when it goes on. What the server said names the side already.
 func throttled(e mailsync.Throttled) string {
 	text := Clean(e.Why)
-	if !strings.HasPrefix(text, e.Side+" ") {
+	if !strings.Contains(text, e.Side+" ") {
 		text = Clean(e.Side) + ": " + text
 	}
 	if e.Delay < time.Second {
