@@ -48,7 +48,10 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 	a.stops = s
 	root := newRoot(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := strayCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
 		err = s.interrupted(false)
 	}
@@ -92,13 +95,14 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mailmove",
 		Short: "Move mailboxes from one IMAP server to another",
+		Example: "  mailmove demo\n" +
+			"  mailmove help sync",
 		Long: "mailmove copies a mailbox from one IMAP server to another, exactly, and on every\n" +
 			"further run only what changed. The old mailbox is never altered.",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE:              onlySubcommands,
-		Args:              cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          onlySubcommands,
+		Args:          cobra.ArbitraryArgs,
 	}
 	root.Version = version
 	root.Flags().Bool("version", false, "print the version") // else cobra takes -v for it
@@ -112,6 +116,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newSync(a), newStatus(a), newExceptions(a), newForget(a), newVersion(a), newDemo(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
+	addCompletion(root)
 	return root
 }
 
@@ -120,6 +125,8 @@ func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Help on a command",
+		Example: "  mailmove help sync\n" +
+			"  mailmove help exit-codes",
 		RunE: func(c *cobra.Command, args []string) error {
 			found, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -129,6 +136,25 @@ func newHelp() *cobra.Command {
 			return found.Help()
 		},
 	}
+}
+
+// strayCommand refuses a misspelt command before its flags are looked at: with --help among them cobra would show the help
+// of the command above it, and that would look like success.
+func strayCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // cobra's own, not in the tree yet
+		return nil
+	}
+	root.InitDefaultHelpCmd()
+	c, rest, err := root.Find(args)
+	if err != nil || !c.HasAvailableSubCommands() {
+		return nil // cobra says what is wrong
+	}
+	for _, arg := range rest {
+		if !strings.HasPrefix(arg, "-") {
+			return unknownCommand(c, arg)
+		}
+	}
+	return nil
 }
 
 func unknownCommand(c *cobra.Command, name string) error {
