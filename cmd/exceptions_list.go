@@ -65,7 +65,7 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 			return print(account, e)
 		})
 		if err != nil {
-			printError(a.err, a.width, failed)
+			a.tellError(failed)
 			failed = err
 		}
 		if asJSON {

@@ -74,7 +74,7 @@ func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
 		return err
 	}
 	if warning := rowOf(s.reason).warning; warning != "" {
-		fmt.Fprintf(a.err, "warning: %s\n", warning)
+		a.warn("%s", warning)
 	}
 	_, err = fmt.Fprintf(a.out, "%s: the next pass tries %s again\n", ui.Clean(s.id), plural(n, "message"))
 	return err

@@ -77,7 +77,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 	var failed error
 	for _, id := range f.ids {
 		if err := forget(ctx, a, dir, id); err != nil {
-			printError(a.err, a.width, failed)
+			a.tellError(failed)
 			failed = err
 		}
 	}

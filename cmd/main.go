@@ -22,7 +22,8 @@ type app struct {
 	in     *os.File
 	out    io.Writer
 	err    io.Writer
-	screen bool // err is a terminal
+	screen bool // err is a terminal on which lines can be drawn again
+	colour bool // and that may be coloured
 	width  int  // columns of it
 	stops  *stops
 }
@@ -35,7 +36,8 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		}
 	}()
 	out := &output{name: "standard output", to: stdout}
-	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())), width: 80}
+	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
+	a.colour = a.screen && os.Getenv("NO_COLOR") == ""
 	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
 		a.width = w
 	}
@@ -55,10 +57,25 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
 		err = s.interrupted(false)
 	}
+	if a.screen && s.signal() != nil { // the terminal has echoed ^C, wherever the cursor was
+		io.WriteString(stderr, "\r\x1b[K")
+	}
 	err, lost := out.settle(err)
-	printError(stderr, a.width, err)
-	printError(stderr, a.width, lost)
+	a.tellError(err)
+	a.tellError(lost)
 	return exitCode(err)
+}
+
+// tellError prints an error, in red where colours may be.
+func (a *app) tellError(err error) {
+	var b strings.Builder
+	printError(&b, a.width, err)
+	io.WriteString(a.err, ui.Paint(ui.Red, b.String(), a.colour))
+}
+
+// warn prints a line that nobody should overlook, in yellow where colours may be.
+func (a *app) warn(format string, args ...any) {
+	io.WriteString(a.err, ui.Paint(ui.Yellow, "warning: "+ui.Clean(fmt.Sprintf(format, args...))+"\n", a.colour))
 }
 
 // printError writes one line that says what failed, where and why, and below it what to do next.

@@ -41,7 +41,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		defer func() {
 			var lost error
 			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
-			printError(a.err, a.width, lost)
+			a.tellError(lost)
 		}()
 		tracer = trace
 	}
@@ -110,7 +110,7 @@ func (p *pass) uiOptions(a *app) ui.Options {
 	if mode == ui.Plain && a.screen {
 		mode = ui.Terminal
 	}
-	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress, Words: errorWords}
+	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress, Words: errorWords, Colour: a.colour}
 }
 
 // passError is what the exit code is made of once a pass ended.

@@ -79,7 +79,7 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 	}
 	for i, e := range failed {
 		if i < len(failed)-1 {
-			printError(a.err, a.width, e)
+			a.tellError(e)
 		} else {
 			err = errors.Join(err, e)
 		}

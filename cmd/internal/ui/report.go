@@ -16,6 +16,7 @@ const maxProblems = 100
 // problems prints exceptions, pauses and notices, one line each.
 type problems struct {
 	out     io.Writer
+	colour  bool
 	printed int
 	left    int
 }
@@ -73,7 +74,8 @@ func (p *problems) take(e mailsync.Event) {
 		}
 		p.printed++
 	}
-	fmt.Fprintln(p.out, text)
+	_, notice := e.(mailsync.Notice)
+	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && !notice))
 }
 
 // end says how many lines were left out.

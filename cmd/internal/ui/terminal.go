@@ -29,7 +29,7 @@ type terminal struct {
 }
 
 func newTerminal(o Options) *terminal {
-	return &terminal{out: o.Out, err: o.Err, now: o.Now, width: o.Width, problems: problems{out: o.Err}}
+	return &terminal{out: o.Out, err: o.Err, now: o.Now, width: o.Width, problems: problems{out: o.Err, colour: o.Colour}}
 }
 
 func (t *terminal) Event(e mailsync.Event) {

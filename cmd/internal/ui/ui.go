@@ -26,6 +26,7 @@ type Options struct {
 	Heartbeat time.Duration      // Plain: time between two lines of progress; 0: none
 	Now       func() time.Time   // nil: time.Now
 	Words     func(error) string // how errors are worded; nil: as they word themselves
+	Colour    bool               // problems in yellow, on a terminal
 }
 
 // Renderer shows the events of a pass. Event is not called concurrently; Close is called once, at the end.
