@@ -103,6 +103,8 @@ type Report struct {
 	Exceptions     int64 // all that are open
 	Accepted       int64 // of these: the admin agreed to them
 	NewExceptions  int64
+	ToCopy         int64 // a dry run: what a pass would copy, and its bytes as the source tells sizes
+	ToCopyBytes    int64
 	Interrupted    bool // ended by the first stop
 	DryRun         bool
 }

@@ -243,11 +243,19 @@ func TestThrottledLines(t *testing.T) {
 	}
 }
 
-func TestDryRunTellsTheSum(t *testing.T) {
-	out, _ := play(Options{Mode: JSON}, mailsync.PassStarted{}, mailsync.FolderPlanned{Copy: 3}, mailsync.FolderPlanned{Copy: 4},
-		mailsync.PassEnded{Report: mailsync.Report{DryRun: true}})
-	if !strings.Contains(out, `"to_copy":7,`) {
-		t.Errorf("no sum in %s", out)
+// A dry run has the words and numbers of the pass that it foretells.
+func TestDryRunWords(t *testing.T) {
+	report := mailsync.Report{DryRun: true, SourceMessages: 2000, ToCopy: 1234, ToCopyBytes: 42_000_000, Matched: 7, Flags: 12, FoldersCreated: 3, Exceptions: 2}
+	end := mailsync.PassEnded{Account: "alice", Report: report}
+	out, _ := play(Options{Mode: Plain}, mailsync.PassStarted{Account: "alice"}, mailsync.FolderPlanned{Copy: 3}, end)
+	want := "alice: would copy 1,234 of 2,000 messages (42.0 MB), 7 already there, 12 with changed flags, 3 folders to make, " +
+		"2 exceptions (0 new), 0.0 s, nothing written\n"
+	if out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	out, _ = play(Options{Mode: JSON}, end)
+	if !strings.Contains(out, `"to_copy":1234,"to_copy_bytes":42000000,"copied":0,`) {
+		t.Errorf("no numbers in %s", out)
 	}
 }
 

@@ -87,8 +87,8 @@ func (p *problems) end() {
 }
 
 // summary is the one line about a pass.
-func summary(account string, r mailsync.Report, planned int64, err error) string {
-	return Clean(account) + ": " + strings.Join(reportParts(r, planned, err), ", ")
+func summary(account string, r mailsync.Report, err error) string {
+	return Clean(account) + ": " + strings.Join(reportParts(r, err), ", ")
 }
 
 // nothingToTell reports a pass that failed before it saw any mail: its error line says all there is to say.
@@ -96,23 +96,22 @@ func nothingToTell(e mailsync.PassEnded) bool {
 	return e.Err != nil && e.Report.SourceMessages == 0 && e.Report.Copied == 0 && e.Report.Recovered == 0
 }
 
-// reportParts are the words of a summary. A dry run copies nothing: planned is what it has instead.
-func reportParts(r mailsync.Report, planned int64, err error) []string {
-	parts := []string{fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))}
-	if r.DryRun {
-		parts[0] = fmt.Sprintf("%s to copy of %s", Count(planned), messages(r.SourceMessages))
+// reportParts are the words of a summary.
+func reportParts(r mailsync.Report, err error) []string {
+	copied := fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))
+	folder, folders := "folder made", "folders made"
+	if r.DryRun { // the same words for what is still to be done
+		copied = fmt.Sprintf("would copy %s of %s (%s)", Count(r.ToCopy), messages(r.SourceMessages), Bytes(r.ToCopyBytes))
+		folder, folders = "folder to make", "folders to make"
 	}
-	made := "made"
-	if r.DryRun {
-		made = "to make"
-	}
+	parts := []string{copied}
 	for _, p := range []struct {
 		n         int64
 		one, many string
 	}{
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
-		{r.FoldersCreated, "folder " + made, "folders " + made},
+		{r.FoldersCreated, folder, folders},
 		{r.Followed, "moved as on the source", "moved as on the source"},
 		{r.Moved, "found moved by its user", "found moved by their user"},
 		{r.Gone, "gone on the target", "gone on the target"},

@@ -54,7 +54,7 @@ func (t *terminal) Event(e mailsync.Event) {
 		if nothingToTell(e) {
 			return
 		}
-		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, t.tally.expected, e.Err), t.width))
+		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, e.Err), t.width))
 	}
 }
 
