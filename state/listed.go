@@ -26,7 +26,7 @@ func ReadExceptions(ctx context.Context, path string, fn func(account string, e 
 				return err
 			}
 			page, err = queryAll(ctx, db, `SELECT `+exceptionColumns+`,
-				accepted = 0 AND first_pass <> ?5 AND (first_pass = (SELECT max(id) FROM passes) OR
+				accepted = 0 AND first_pass <> ?5 AND (first_pass = (SELECT coalesce(max(id), 0) FROM passes) OR
 					EXISTS (SELECT 1 FROM passes p WHERE p.id = first_pass AND p.ended = 0))
 				FROM exceptions WHERE (folder, uid, id) > (?1, ?2, ?3) ORDER BY folder, uid, id LIMIT ?4`, scanListed,
 				last.Folder, last.UID, last.ID, listedPage, askedAgain)
