@@ -143,3 +143,37 @@ func TestUIDRanges(t *testing.T) {
 		t.Error(r)
 	}
 }
+
+// What may be on the target already, or is there, is not tried again by --all, and each says why; named, it is, with a
+// warning.
+func TestRetryChooses(t *testing.T) {
+	dir := t.TempDir()
+	at := func(uid uint32, reason string) state.Exception { return state.Exception{Folder: "X", UID: uid, Reason: reason} }
+	keepExceptions(t, dir, at(1, "refused"), at(2, "flag"), at(3, "ambiguous"), at(4, "moved"), at(5, "of-a-later-program"),
+		at(1, "date"), at(0, "folder"))
+	for _, c := range []struct {
+		s    selection
+		out  string
+		err  []string // of standard error
+		code int
+	}{
+		{selection{all: true}, "alice: the next pass tries 1 message again\n",
+			[]string{"1 of the reason ambiguous: .*twice; give --reason ambiguous", "1 of the reason date: ", "1 of the reason flag: ",
+				"1 of the reason folder: ", "1 of the reason moved: .*twice", "1 of the reason of-a-later-program: "}, 0},
+		{selection{reason: "ambiguous"}, "alice: the next pass tries 1 message again\n", []string{"^warning: .*twice\n$"}, 0},
+		{selection{folder: "X", uids: uidRanges{{2, 2}}}, "", []string{"1 of the reason flag"}, exitUsage},
+		{selection{folder: "Y"}, "", nil, exitNoInput},
+	} {
+		var out, told bytes.Buffer
+		c.s.id = "alice"
+		err := c.s.retry(t.Context(), &app{out: &out, err: &told}, dir)
+		if out.String() != c.out || exitCode(err) != c.code {
+			t.Errorf("%+v: %q, %v", c.s, out.String(), err)
+		}
+		for _, want := range c.err {
+			if !regexp.MustCompile(want).MatchString(told.String()) {
+				t.Errorf("%+v: no %q in %q", c.s, want, told.String())
+			}
+		}
+	}
+}

@@ -103,18 +103,18 @@ func forget(ctx context.Context, a *app, dir, id string) error {
 	if err != nil {
 		return err
 	}
-	logins, err := forgetLogins(ctx, dir, removed)
-	if err != nil {
-		return err
-	}
-	if err := mailsync.RemoveSpool(dir, time.Now().Add(-spoolAge)); err != nil {
-		return err
-	}
 	for _, path := range removed.Files {
 		fmt.Fprintf(a.out, "removed %s\n", ui.Clean(path))
 	}
 	for _, path := range removed.Left {
 		fmt.Fprintf(a.out, "left    %s (mailmove did not make it)\n", ui.Clean(path))
+	}
+	logins, err := forgetLogins(ctx, dir, removed)
+	if err == nil {
+		err = mailsync.RemoveSpool(dir, time.Now().Add(-spoolAge))
+	}
+	if err != nil {
+		return err
 	}
 	line := fmt.Sprintf("%s: forgotten (%s", ui.Clean(id), ui.Bytes(removed.Bytes))
 	if logins > 0 {

@@ -165,6 +165,7 @@ type statusRecord struct {
 	SourceGone int64           `json:"source_gone"`
 	Open       int64           `json:"open"`
 	Exceptions int64           `json:"exceptions"`
+	Accepted   int64           `json:"accepted"`
 	LastResult string          `json:"last_result"`
 	LastStart  *time.Time      `json:"last_start"`
 	LastEnd    *time.Time      `json:"last_end"`
@@ -201,7 +202,7 @@ func record(s state.Summary) statusRecord {
 	r := statusRecord{
 		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
 		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
-		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions,
+		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
 		Listed: []jsonException{},
 	}
 	if len(s.Passes) > 0 {

@@ -162,6 +162,36 @@ func TestEventsAreDocumented(t *testing.T) {
 	}
 }
 
+// The example at the end of docs/events.md is what the renderer prints; -update writes it anew.
+func TestEventsExample(t *testing.T) {
+	const file, mark = "../../../docs/events.md", "```\n"
+	report := mailsync.Report{Pass: 1, Started: start(), Ended: start().Add(2 * time.Second), Folders: 1, FoldersOpened: 1, FoldersCreated: 1,
+		SourceMessages: 2, Copied: 1, CopiedBytes: 2048, Exceptions: 1, NewExceptions: 1}
+	lines, _ := play(Options{Mode: JSON},
+		mailsync.PassStarted{Account: "alice", Pass: 1, First: true, Time: start()},
+		mailsync.FolderPlanned{Account: "alice", Source: "Entwürfe", Target: "Drafts", Create: true, Messages: 2, Copy: 2, Opened: true},
+		mailsync.MessageCopied{Account: "alice", Folder: "Entwürfe", Bytes: 2048},
+		mailsync.Exception{Account: "alice", Folder: "Entwürfe", UID: 7, Reason: "refused", Detail: "message contains NUL", New: true},
+		mailsync.Throttled{Account: "alice", Side: "target", Delay: 5 * time.Second, Why: "not available now: target mail.new.example:993: [LIMIT] slow down"},
+		mailsync.FolderDone{Account: "alice", Folder: "Entwürfe", Copied: 1},
+		mailsync.PassEnded{Account: "alice", Report: report})
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(page), mark)
+	if len(parts) != 3 {
+		t.Fatalf("%d parts in %s", len(parts), file)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(parts[0]+mark+lines+mark+parts[2]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if parts[1] != lines {
+		t.Errorf("%s has %q, want %q", file, parts[1], lines)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	now := start()
 	tick := func() time.Time { now = now.Add(200 * time.Millisecond); return now }
