@@ -148,7 +148,9 @@ func TestUIDRanges(t *testing.T) {
 // warning.
 func TestRetryChooses(t *testing.T) {
 	dir := t.TempDir()
-	at := func(uid uint32, reason string) state.Exception { return state.Exception{Folder: "X", UID: uid, Reason: reason} }
+	at := func(uid uint32, reason string) state.Exception {
+		return state.Exception{Folder: "X", UID: uid, Reason: reason}
+	}
 	keepExceptions(t, dir, at(1, "refused"), at(2, "flag"), at(3, "ambiguous"), at(4, "moved"), at(5, "of-a-later-program"),
 		at(1, "date"), at(0, "folder"))
 	for _, c := range []struct {
