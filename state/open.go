@@ -167,26 +167,6 @@ func checkAccount(ctx context.Context, db execer, path, account string) error {
 	return err
 }
 
-// checkEndpoints asks about what the file was made for. One without folder pairs was made for nothing yet.
-func checkEndpoints(ctx context.Context, db execer, known func(source, target string) error) error {
-	if known == nil {
-		return nil
-	}
-	var used bool
-	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pairs)`).Scan(&used); err != nil || !used {
-		return err
-	}
-	source, err := meta(ctx, db, "source")
-	if err != nil {
-		return err
-	}
-	target, err := meta(ctx, db, "target")
-	if err != nil {
-		return err
-	}
-	return known(source, target)
-}
-
 // present tells whether there is a state file. An empty one is damage: create never leaves one behind.
 func present(path string) (bool, error) {
 	info, err := os.Lstat(path)
