@@ -11,7 +11,7 @@ MINUTES ?= 5
 RACEFLAGS = -race -gcflags='modernc.org/...=-race=false'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint e2e bench notices clean
+.PHONY: help build demo test lint e2e bench docs notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: build ## move a sample mailbox between two servers that live in the comman
 test: ## all tests, with the race detector and isolated real servers
 	.ci/test $(RACEFLAGS)
 
-lint: ## formatting, vet, staticcheck, tidy, import arrows, licence notices
+lint: ## formatting, vet, staticcheck, tidy, import arrows, documents of the commands, licence notices
 	.ci/lint
 
 e2e: ## MINUTES of random passes with faults, from SEED
@@ -33,6 +33,9 @@ e2e: ## MINUTES of random passes with faults, from SEED
 
 bench: ## benchmarks
 	$(GO) test -trimpath -run '^$$' -bench . -benchmem ./...
+
+docs: ## write docs/commands, docs/man, docs/exit-codes.md and the golden help anew
+	CGO_ENABLED=0 $(GO) test -trimpath -count=1 -run 'TestDocs|TestHelp|TestExitCodesAreDocumented' ./cmd -update
 
 notices: ## write docs/THIRD_PARTY_NOTICES.md anew
 	CGO_ENABLED=0 $(GO) run -trimpath .ci/notices/main.go > docs/THIRD_PARTY_NOTICES.md.new

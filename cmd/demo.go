@@ -23,11 +23,12 @@ compared. Nothing is left behind.`
 
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "demo",
-		Short: "Move a sample mailbox between two servers inside this command",
-		Long:  demoLong,
-		Args:  noArguments,
-		RunE:  func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a) },
+		Use:     "demo",
+		Short:   "Move a sample mailbox between two servers inside this command",
+		Long:    demoLong,
+		Example: "  mailmove demo",
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a) },
 	}
 }
 

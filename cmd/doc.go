@@ -26,5 +26,8 @@
 //	usage.go      how help looks
 //	logins.go     failed logins remembered across runs, and the first login of a side
 //	run.go        the wiring of engine, sessions and state
-//	sync.go, status.go, version.go, demo.go   one command each
+//	whose.go      whether a state file is that of the mailboxes at hand
+//	account.go    the state file of an account that there is
+//	completion.go what a shell is told that completes a line
+//	sync.go, status.go, exceptions*.go, forget.go, version.go, demo.go   one command each
 package cmd

@@ -53,8 +53,8 @@ func exitTable() []exitRow {
 		{exitBusy, "another process is working on this account, or holds a state file", "wait for it"},
 		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
-		{exitStateDamaged, "a state file is damaged, of another version, or of another account", "see the hint"},
-		{exitNoInput, "a password, or a file that was named, cannot be had", "see the hint"},
+		{exitStateDamaged, "a state file is damaged, of another version, or of other mailboxes", "see the hint"},
+		{exitNoInput, "a password cannot be had, or a file, an account or an exception that was named", "see the hint"},
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
@@ -62,7 +62,7 @@ func exitTable() []exitRow {
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are", "mailmove status --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},
@@ -101,7 +101,8 @@ func exitDoc() string {
 	b.WriteString("\nAfter every code the same command can be run again: a pass goes on where the last one ended and\n" +
 		"sends nothing twice.\n\n" +
 		"A message that cannot be carried makes the exit code 111 in the pass that finds it. Later passes count it\n" +
-		"in their summary and exit 0 again; `mailmove status --id ID` lists all that are open.\n")
+		"in their summary and exit 0 again; `mailmove exceptions list --id ID` lists all that are open. With `--strict`\n" +
+		"each pass exits 111 as long as one is open that `mailmove exceptions accept` did not agree to.\n")
 	return b.String()
 }
 

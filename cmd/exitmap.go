@@ -128,6 +128,12 @@ func describe(err error) (line, hint string) {
 	return err.Error(), hint
 }
 
+// errorWords is the line of an error that ends nothing (yet): without what to do next.
+func errorWords(err error) string {
+	line, _ := describe(err)
+	return line
+}
+
 // describeServer words a server's error. The errors around it may know the user and the account.
 func describeServer(e *imapx.Error, whole error) string {
 	var (

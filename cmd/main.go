@@ -22,7 +22,8 @@ type app struct {
 	in     *os.File
 	out    io.Writer
 	err    io.Writer
-	screen bool // err is a terminal
+	screen bool // err is a terminal on which lines can be drawn again
+	colour bool // and that may be coloured
 	width  int  // columns of it
 	stops  *stops
 }
@@ -35,7 +36,8 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		}
 	}()
 	out := &output{name: "standard output", to: stdout}
-	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())), width: 80}
+	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
+	a.colour = a.screen && os.Getenv("NO_COLOR") == ""
 	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
 		a.width = w
 	}
@@ -48,14 +50,32 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 	a.stops = s
 	root := newRoot(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := strayCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
 		err = s.interrupted(false)
 	}
+	if a.screen && s.signal() != nil { // the terminal has echoed ^C, wherever the cursor was
+		io.WriteString(stderr, "\r\x1b[K")
+	}
 	err, lost := out.settle(err)
-	printError(stderr, a.width, err)
-	printError(stderr, a.width, lost)
+	a.tellError(err)
+	a.tellError(lost)
 	return exitCode(err)
+}
+
+// tellError prints an error, in red where colours may be.
+func (a *app) tellError(err error) {
+	var b strings.Builder
+	printError(&b, a.width, err)
+	io.WriteString(a.err, ui.Paint(ui.Red, b.String(), a.colour))
+}
+
+// warn prints a line that nobody should overlook, in yellow where colours may be.
+func (a *app) warn(format string, args ...any) {
+	io.WriteString(a.err, ui.Paint(ui.Yellow, "warning: "+ui.Clean(fmt.Sprintf(format, args...))+"\n", a.colour))
 }
 
 // printError writes one line that says what failed, where and why, and below it what to do next.
@@ -92,18 +112,14 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mailmove",
 		Short: "Move mailboxes from one IMAP server to another",
+		Example: "  mailmove demo\n" +
+			"  mailmove help sync",
 		Long: "mailmove copies a mailbox from one IMAP server to another, exactly, and on every\n" +
 			"further run only what changed. The old mailbox is never altered.",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(c, args[0])
-			}
-			return c.Help()
-		},
-		Args: cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          onlySubcommands,
+		Args:          cobra.ArbitraryArgs,
 	}
 	root.Version = version
 	root.Flags().Bool("version", false, "print the version") // else cobra takes -v for it
@@ -114,9 +130,10 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageFunc(func(c *cobra.Command) error { _, err := io.WriteString(c.OutOrStderr(), usage(c)); return err })
-	root.AddCommand(newSync(a), newStatus(a), newVersion(a), newDemo(a), &cobra.Command{
+	root.AddCommand(newSync(a), newStatus(a), newExceptions(a), newForget(a), newVersion(a), newDemo(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
+	addCompletion(root)
 	return root
 }
 
@@ -125,6 +142,8 @@ func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Help on a command",
+		Example: "  mailmove help sync\n" +
+			"  mailmove help exit-codes",
 		RunE: func(c *cobra.Command, args []string) error {
 			found, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -136,12 +155,31 @@ func newHelp() *cobra.Command {
 	}
 }
 
-func unknownCommand(c *cobra.Command, name string) error {
-	hint := "see mailmove --help"
-	if near := nearest(name, commandNames(c)); near != "" {
-		hint = "did you mean mailmove " + near + "?"
+// strayCommand refuses a misspelt command before its flags are looked at: with --help among them cobra would show the help
+// of the command above it, and that would look like success.
+func strayCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // cobra's own, not in the tree yet
+		return nil
 	}
-	return usagef(hint, "unknown command %q", name)
+	root.InitDefaultHelpCmd()
+	c, rest, err := root.Find(args)
+	if err != nil || !c.HasAvailableSubCommands() {
+		return nil // cobra says what is wrong
+	}
+	for _, arg := range rest {
+		if !strings.HasPrefix(arg, "-") {
+			return unknownCommand(c, arg)
+		}
+	}
+	return nil
+}
+
+func unknownCommand(c *cobra.Command, name string) error {
+	hint := "see " + c.CommandPath() + " --help"
+	if near := nearest(name, commandNames(c)); near != "" {
+		hint = "did you mean " + c.CommandPath() + " " + near + "?"
+	}
+	return usagef(hint, "unknown command %q", ui.Short(ui.Clean(name), maxShownValue))
 }
 
 func commandNames(c *cobra.Command) []string {
@@ -156,7 +194,7 @@ func commandNames(c *cobra.Command) []string {
 // an unknown flag is not repeated: somebody may have tried --source-password. A misspelt command comes first, for
 // its flags are unknown only because of it.
 func flagError(c *cobra.Command, err error) error {
-	if args := c.Flags().Args(); !c.HasParent() && len(args) > 0 {
+	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 {
 		return unknownCommand(c, args[0])
 	}
 	hint := "see " + c.CommandPath() + " --help"

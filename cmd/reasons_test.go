@@ -30,3 +30,28 @@ func TestReasonsAreDocumented(t *testing.T) {
 		t.Errorf("docs/state.md explains %q, the engine gives %q", have, want)
 	}
 }
+
+// Each reason that the engine gives has its row: whether exceptions retry can do something about it.
+func TestReasonsHaveRows(t *testing.T) {
+	text, err := os.ReadFile("../sync/reasons.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var engine []string
+	for _, m := range regexp.MustCompile(`(?m)^\treason\w+ += "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
+		engine = append(engine, m[1])
+	}
+	if !slices.Equal(engine, reasonNames()) {
+		t.Errorf("the engine gives %q, the table of exceptions.go has %q", engine, reasonNames())
+	}
+	page, err := os.ReadFile("../docs/exceptions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, retry, _ := strings.Cut(string(page), "## retry")
+	for _, name := range engine {
+		if !strings.Contains(retry, "`"+name+"`") {
+			t.Errorf("docs/exceptions.md does not say what retry does with %s", name)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	file, err := state.Open(ctx, state.Options{
 		Dir: p.stateDir, Account: p.account, ReadOnly: p.dryRun,
 		Source: endpointText(p.source), Target: endpointText(p.target),
+		Known: whoseState(p.account, p.source, p.target),
 	})
 	if err != nil {
 		return err
@@ -39,7 +41,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		defer func() {
 			var lost error
 			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
-			printError(a.err, a.width, lost)
+			a.tellError(lost)
 		}()
 		tracer = trace
 	}
@@ -67,6 +69,9 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		Events: render.Event, Stop: stop,
 	})
 	err = passError(report, err, a.stops)
+	if err == nil && p.strict {
+		err = strictError(p.account, report)
+	}
 	if err != nil && !a.screen { // who sits at a terminal knows which account it is
 		err = &accountError{account: p.account, err: err}
 	}
@@ -105,7 +110,7 @@ func (p *pass) uiOptions(a *app) ui.Options {
 	if mode == ui.Plain && a.screen {
 		mode = ui.Terminal
 	}
-	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress}
+	return ui.Options{Mode: mode, Out: a.out, Err: a.err, Width: a.width, Heartbeat: p.progress, Words: errorWords, Colour: a.colour}
 }
 
 // passError is what the exit code is made of once a pass ended.
@@ -119,4 +124,18 @@ func passError(r mailsync.Report, err error, s *stops) error {
 		return &failure{code: exitExceptions} // each has its line already
 	}
 	return nil
+}
+
+// strictError is for who wants each pass to fail as long as exceptions are open that nobody agreed to.
+func strictError(account string, r mailsync.Report) error {
+	open := r.Exceptions - r.Accepted
+	if open == 0 {
+		return nil
+	}
+	are := "exceptions are"
+	if open == 1 {
+		are = "exception is"
+	}
+	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Count(open), are, account),
+		hint: "mailmove exceptions list --id " + account + " lists them; mailmove exceptions accept agrees to them"}
 }

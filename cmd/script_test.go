@@ -13,8 +13,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
-
-	"mailmove/cmd/internal/ui"
 )
 
 // The scripts in testdata/script are the user's view: each drives the real command line as a process of its own.
@@ -54,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"server":      startServer,
 			"lose":        loseMail,
+			"limit":       setLimit,
 			"connections": countConnections,
 			"mode":        isMode,
 			"newer":       newer,
@@ -126,17 +125,5 @@ func isEmpty(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if len(entries) > 0 {
 		ts.Fatalf("%s holds %v", args[0], entries)
-	}
-}
-
-func TestHelpFitsTheScreen(t *testing.T) {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, width: 80}
-	root := newRoot(a)
-	for _, c := range append(root.Commands(), root) {
-		for line := range strings.Lines(c.Short + "\n" + c.Long + "\n" + usage(c)) {
-			if line = strings.TrimRight(line, "\n"); ui.Width(line) > helpColumns {
-				t.Errorf("%s: %d columns: %s", c.Name(), ui.Width(line), line)
-			}
-		}
 	}
 }

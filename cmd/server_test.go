@@ -35,6 +35,7 @@ func newAuthority(e *testscript.Env) error {
 	}
 	e.Values[authority{}] = ca
 	e.Values[countersKey{}] = counters{}
+	e.Values[limitsKey{}] = limits{}
 	return os.WriteFile(e.Getenv("WORK")+"/ca.pem", ca.PEM(), 0o600)
 }
 
@@ -54,8 +55,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	mail := set.Int("mail", 0, "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections)
+	limit := new(atomic.Uint32)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections, limit)
 	ts.Check(err)
+	ts.Value(limitsKey{}).(limits)[addr] = limit
 	ts.Value(countersKey{}).(counters)[addr] = connections
 	ts.Defer(stop)
 	ts.Setenv(args[0], addr)
@@ -107,7 +110,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -124,7 +127,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 	}
 	options := &imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return memory.NewSession(), nil, nil
+			return limited{memory.NewSession().(imapserver.SessionIMAP4rev2), limit}, nil, nil
 		},
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}},
 		InsecureAuth: mode == "clear",

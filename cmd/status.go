@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -34,10 +33,12 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show what is known of each account",
 		Long:  statusLong,
-		Args:  noArguments,
+		Example: "  mailmove status\n" +
+			"  mailmove status --id alice --json",
+		Args: noArguments,
 	}
 	c.Flags().StringVar(&f.id, "id", "", "only the account with this `NAME`, with its exceptions")
-	c.Flags().StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
+	bindStateDir(c.Flags(), &f.stateDir)
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each account")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		dir, err := stateDir(f.stateDir)
@@ -51,7 +52,7 @@ func newStatus(a *app) *cobra.Command {
 
 // run prints what can be read. A file that cannot fails the command, after all others were shown.
 func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
-	paths, err := f.paths(dir)
+	paths, err := accountPaths(dir, f.id)
 	if err != nil {
 		return err
 	}
@@ -78,30 +79,12 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 	}
 	for i, e := range failed {
 		if i < len(failed)-1 {
-			printError(a.err, a.width, e)
+			a.tellError(e)
 		} else {
 			err = errors.Join(err, e)
 		}
 	}
 	return err
-}
-
-func (f *statusFlags) paths(dir string) ([]string, error) {
-	if f.id == "" {
-		return state.List(dir)
-	}
-	path := filepath.Join(dir, state.FileName(f.id))
-	known, err := state.List(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range known {
-		if k == path {
-			return []string{path}, nil
-		}
-	}
-	return nil, &failure{code: exitNoInput, what: fmt.Sprintf("no account %q in %s", f.id, dir),
-		hint: "mailmove status without --id lists the accounts"}
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
@@ -182,6 +165,7 @@ type statusRecord struct {
 	SourceGone int64           `json:"source_gone"`
 	Open       int64           `json:"open"`
 	Exceptions int64           `json:"exceptions"`
+	Accepted   int64           `json:"accepted"`
 	LastResult string          `json:"last_result"`
 	LastStart  *time.Time      `json:"last_start"`
 	LastEnd    *time.Time      `json:"last_end"`
@@ -218,7 +202,7 @@ func record(s state.Summary) statusRecord {
 	r := statusRecord{
 		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
 		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
-		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions,
+		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
 		Listed: []jsonException{},
 	}
 	if len(s.Passes) > 0 {

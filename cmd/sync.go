@@ -24,6 +24,7 @@ type syncFlags struct {
 	retryFor    interval
 	recopyGone  bool
 	loginNow    bool
+	strict      bool
 	dryRun      bool
 	json        bool
 	quiet       bool
@@ -81,6 +82,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
 		s.BoolVar(&f.recopyGone, "recopy-gone", false, "copy again what is gone on the target, and was not moved there")
 		s.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
+		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
 	group(set, groups[2], func(s *pflag.FlagSet) {
@@ -121,7 +123,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
-		recopyGone: f.recopyGone, loginNow: f.loginNow, dryRun: f.dryRun,
+		recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -147,6 +149,7 @@ type pass struct {
 	retryFor    time.Duration
 	recopyGone  bool
 	loginNow    bool
+	strict      bool
 	dryRun      bool
 	output      ui.Mode
 	progress    time.Duration

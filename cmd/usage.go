@@ -34,10 +34,10 @@ func group(set *pflag.FlagSet, heading string, bind func(*pflag.FlagSet)) {
 // usage is the part of the help below the description: examples, commands and flags, in 80 columns.
 func usage(c *cobra.Command) string {
 	var b strings.Builder
-	if c.Runnable() && c.HasParent() {
-		fmt.Fprintf(&b, "Usage: %s\n", c.UseLine())
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "Usage: %s COMMAND [flags]\n", c.CommandPath())
 	} else {
-		b.WriteString("Usage: mailmove COMMAND [flags]\n")
+		fmt.Fprintf(&b, "Usage: %s\n", c.UseLine())
 	}
 	if c.HasExample() {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
@@ -49,8 +49,11 @@ func usage(c *cobra.Command) string {
 				fmt.Fprintf(&b, "  %-10s  %s\n", sub.Name(), sub.Short)
 			}
 		}
-		b.WriteString("\nHelp topics: mailmove help exit-codes\n" +
-			"Flags of a command: mailmove COMMAND --help\n")
+		b.WriteByte('\n')
+		if !c.HasParent() {
+			b.WriteString("Help topics: mailmove help exit-codes\n")
+		}
+		fmt.Fprintf(&b, "Flags of a command: %s COMMAND --help\n", c.CommandPath())
 		return b.String()
 	}
 	for _, heading := range flagGroups() {

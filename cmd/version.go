@@ -16,9 +16,10 @@ var (
 
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print version, commit and platform",
-		Args:  noArguments,
+		Use:     "version",
+		Short:   "Print version, commit and platform",
+		Example: "  mailmove version",
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(a.out, versionLine())
 			return err

@@ -145,7 +145,7 @@ func (c *conn) secureAndGreet(ctx context.Context, e Endpoint) error {
 			return err
 		}
 	}
-	preauth, err := c.greeting(e)
+	preauth, err := c.firstWords(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -173,10 +173,7 @@ func (c *conn) carry(nc interface {
 }
 
 func (c *conn) handshake(ctx context.Context, e Endpoint) error {
-	name := e.TLSName
-	if name == "" {
-		name = e.Host
-	}
+	name := tlsName(e)
 	tc := tls.Client(c.raw, auth.TLSConfig(name, e.Roots))
 	if err := tc.HandshakeContext(ctx); err != nil {
 		x := &Error{Op: "TLS", Kind: KindTLS, Scope: ScopeAccount, Err: err}
@@ -205,6 +202,23 @@ func (c *conn) next() (wire.Response, error) {
 	}
 	c.trace.received(f.Text)
 	return wire.Parse(f)
+}
+
+// firstWords reads the greeting. In clear text, a server that says none is asked whether it waits for TLS.
+func (c *conn) firstWords(ctx context.Context, e Endpoint) (preauth bool, err error) {
+	if c.secure {
+		return c.greeting(e)
+	}
+	dialled, _ := address(e)
+	s := watchSilence(ctx, e, c.opts, dialled, func() { _ = c.raw.Close() })
+	preauth, err = c.greeting(e)
+	s.end()
+	if err != nil && s.tls.Load() {
+		return false, c.error(nil, &Error{Op: "greeting", Kind: KindTLS, Scope: ScopeAccount, Err: err,
+			Text: "the server says nothing in clear text and answers in TLS: this port is one for implicit TLS",
+			Hint: fmt.Sprintf("use --%s-tls implicit, or imaps:// in the URL", e.Side)})
+	}
+	return preauth, err
 }
 
 // greeting reads the first line. A TLS server says nothing before it is spoken to in TLS.

@@ -43,8 +43,8 @@ func TestDialRealServers(t *testing.T) {
 		"foreign":         {foreign, true, func(e *imapx.Endpoint) {}, imapx.KindTLS, "mail.elsewhere.example", "--source-tls-name", false},
 		"expired, later":  {expired, false, func(e *imapx.Endpoint) { e.TLS = imapx.TLSStartTLS }, imapx.KindTLS, "expired", "", false},
 		"TLS to clear":    {good, false, func(e *imapx.Endpoint) { e.TLS = imapx.TLSImplicit }, imapx.KindTLS, "does not speak TLS", "--source-tls starttls", false},
-		"clear to TLS":    {good, true, func(e *imapx.Endpoint) { e.TLS = imapx.TLSNone }, imapx.KindConnect, "", "--source-tls implicit", true},
-		"starttls to TLS": {good, true, func(e *imapx.Endpoint) { e.TLS = imapx.TLSStartTLS }, imapx.KindConnect, "", "--source-tls implicit", true},
+		"clear to TLS":    {good, true, func(e *imapx.Endpoint) { e.TLS = imapx.TLSNone }, imapx.KindTLS, "answers in TLS", "--source-tls implicit", true},
+		"starttls to TLS": {good, true, func(e *imapx.Endpoint) { e.TLS = imapx.TLSStartTLS }, imapx.KindTLS, "answers in TLS", "--source-tls implicit", true},
 		"unknown host":    {good, true, func(e *imapx.Endpoint) { e.Host = "no.such.host.invalid" }, imapx.KindConnect, "", "", true},
 		"refused port":    {good, true, func(e *imapx.Endpoint) { e.Port = freePort(t) }, imapx.KindConnect, "connection refused", "993", false},
 	} {

@@ -8,6 +8,7 @@ import (
 
 // Exception is a message or folder that could not be carried as it is.
 type Exception struct {
+	ID        int64  // of the row; not looked at by PutException
 	Pair      int64  // 0: no folder pair, the account or a folder that could not be planned
 	Folder    string // source, decoded; with Pair 0 it belongs to the identity
 	UID       uint32 // source; 0: the folder
@@ -27,7 +28,8 @@ const maxExceptionText = 500
 
 // PutException stores an exception, one for each pair, source UID and reason. Of one that is there already the
 // texts and LastPass are brought up to date, FirstPass stays, and Accepted stays set once it is. isNew: it was
-// not there, or the pass that found it first was killed and never reported it.
+// not there, the pass that found it first was killed and never reported it, or it was asked for again (Retry); never
+// where it is accepted.
 func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err error) {
 	if e.Reason == "" {
 		return false, f.fail("store exception", errors.New("an exception needs a reason"))
@@ -46,9 +48,9 @@ func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err e
 }
 
 func (t *tx) putException(e Exception) (isNew bool, err error) {
-	var id, first int64
-	err = t.queryRow(`SELECT id, first_pass FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4)`,
-		[]any{e.Pair, e.UID, e.Reason, e.Folder}, &id, &first)
+	var id, first, accepted int64
+	err = t.queryRow(`SELECT id, first_pass, accepted FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4)`,
+		[]any{e.Pair, e.UID, e.Reason, e.Folder}, &id, &first, &accepted)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = t.exec(`INSERT INTO exceptions (pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Pair, e.Folder, e.UID, e.Reason, e.Code, e.Detail,
@@ -64,14 +66,14 @@ func (t *tx) putException(e Exception) (isNew bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if isNew {
+		if isNew = isNew || first == askedAgain; isNew {
 			first = e.LastPass
 		}
 	}
 	_, err = t.exec(`UPDATE exceptions SET folder = ?, code = ?, detail = ?, message_id = ?, subject = ?, date = ?,
 		first_pass = ?, last_pass = ?, accepted = max(accepted, ?) WHERE id = ?`, e.Folder, e.Code, e.Detail,
 		e.MessageID, e.Subject, e.Date, first, e.LastPass, number(e.Accepted), id)
-	return isNew, err
+	return isNew && accepted == 0, err
 }
 
 // ClearExceptions removes the exceptions of these source UIDs; UID 0 stands for those of the folder itself, and
@@ -98,11 +100,15 @@ func (f *File) Exceptions(ctx context.Context) ([]Exception, error) {
 
 // queryExceptions gives at most limit exceptions, all with -1.
 func queryExceptions(ctx context.Context, db *sql.DB, limit int) ([]Exception, error) {
-	return queryAll(ctx, db, `SELECT pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted
-		FROM exceptions ORDER BY pair, uid, folder, reason LIMIT ?`, func(rows *sql.Rows) (e Exception, err error) {
-		return e, rows.Scan(&e.Pair, &e.Folder, &e.UID, &e.Reason, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date,
-			&e.FirstPass, &e.LastPass, &e.Accepted)
-	}, limit)
+	return queryAll(ctx, db, `SELECT `+exceptionColumns+`
+		FROM exceptions ORDER BY pair, uid, folder, reason LIMIT ?`, scanException, limit)
+}
+
+const exceptionColumns = `id, pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted`
+
+func scanException(rows *sql.Rows) (e Exception, err error) {
+	return e, rows.Scan(&e.ID, &e.Pair, &e.Folder, &e.UID, &e.Reason, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date,
+		&e.FirstPass, &e.LastPass, &e.Accepted)
 }
 
 // shorten cuts s to at most n bytes, not inside a character.

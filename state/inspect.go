@@ -71,7 +71,19 @@ func Inspect(ctx context.Context, path string) (Summary, error) {
 	return s, classify(path, "inspect", s.read(ctx))
 }
 
-func (s *Summary) read(ctx context.Context) (err error) {
+func (s *Summary) read(ctx context.Context) error {
+	return s.reading(ctx, func(db *sql.DB) error {
+		for _, part := range []func(context.Context, *sql.DB) error{s.readMeta, s.readPairs, s.readCounts, s.readLists} {
+			if err := part(ctx, db); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// reading opens the file, also beside a pass, and shows fn one moment of it.
+func (s *Summary) reading(ctx context.Context, fn func(*sql.DB) error) (err error) {
 	found, err := present(s.Path)
 	if err != nil {
 		return err
@@ -96,12 +108,7 @@ func (s *Summary) read(ctx context.Context) (err error) {
 	if _, err := db.ExecContext(ctx, `BEGIN`); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context, *sql.DB) error{s.readMeta, s.readPairs, s.readCounts, s.readLists} {
-		if err := part(ctx, db); err != nil {
-			return err
-		}
-	}
-	return nil
+	return fn(db)
 }
 
 // look finds out who works on the account, and how the file is to be read beside that.

@@ -28,8 +28,8 @@ const (
 )
 
 // lock is the kernel's lock (flock) on a file beside the state file. It ends with the process, however that
-// ends. The lock file is never removed: a process that waits for the removed one and another that makes a new one
-// would both have it.
+// ends. Only Remove takes the lock file away, while it has the lock: who waited for that one finds that it is no longer
+// the file of that name, and waits for the new one.
 type lock struct {
 	flock *flock.Flock
 	path  string
@@ -40,7 +40,7 @@ type lock struct {
 func takeLock(ctx context.Context, statePath string) (*lock, error) {
 	l := &lock{path: statePath + lockSuffix}
 	l.flock = flock.New(l.path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	if err := try(ctx, statePath, l.flock.TryLock); err != nil {
+	if err := try(ctx, statePath, l.current(l.flock.TryLock)); err != nil {
 		return nil, err
 	}
 	l.owner = true
@@ -58,10 +58,32 @@ func takeSharedLock(ctx context.Context, statePath string) (*lock, error) {
 		return nil, nil
 	}
 	l.flock = flock.New(l.path, flock.SetFlag(os.O_RDONLY))
-	if err := try(ctx, statePath, l.flock.TryRLock); err != nil {
+	if err := try(ctx, statePath, l.current(l.flock.TryRLock)); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// current makes a way to take the lock one that gives it back where the file was removed meanwhile.
+func (l *lock) current(take func() (bool, error)) func() (bool, error) {
+	return func() (bool, error) {
+		ok, err := take()
+		if !ok || err != nil {
+			return ok, err
+		}
+		have, err := l.flock.Stat()
+		if err != nil {
+			return false, err
+		}
+		now, err := os.Stat(l.path)
+		if err == nil && os.SameFile(have, now) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+		return false, l.flock.Close() // the next try opens the file anew
+	}
 }
 
 func try(ctx context.Context, statePath string, take func() (bool, error)) error {

@@ -16,8 +16,11 @@ type Options struct {
 	Dir     string // made (0700) where it is not there
 	Account string // id; decides the file's name, see FileName
 	// Source and Target are both endpoints as "user@host:port", normalised, never with a password. They are
-	// attributes that may change.
+	// attributes that may change; empty: what the file has stays.
 	Source, Target string
+	// Known is asked, before anything is changed, about the endpoints that a file with folder pairs names: an error
+	// ends the open, and is returned as it is where it has a hint. May be nil.
+	Known          func(source, target string) error
 	ReadOnly       bool // a dry run: nothing is created or written; a missing file reads as empty
 	AllowNetworkFS bool // the admin has proven that locks and shared memory work there
 	// Hook is called after each transaction of the writer that is on disk (a durable step), before those who wait
@@ -139,10 +142,16 @@ func checked(ctx context.Context, db *sql.DB, path string, o Options, steps []st
 	if err := checkAccount(ctx, conn, path, o.Account); err != nil {
 		return nil, err
 	}
+	if err := checkEndpoints(ctx, conn, o.Known); err != nil {
+		return nil, err
+	}
 	if err := migrate(ctx, conn, v, steps); err != nil {
 		return nil, err
 	}
 	for key, value := range map[string]string{"source": o.Source, "target": o.Target} {
+		if value == "" {
+			continue
+		}
 		if err := setMeta(ctx, conn, key, value); err != nil {
 			return nil, err
 		}

@@ -29,7 +29,10 @@ func (f *File) openReadOnly(ctx context.Context, o Options, steps []step) error 
 	if err := quickCheck(ctx, f.reader); err != nil {
 		return err
 	}
-	return checkAccount(ctx, f.reader, f.path, o.Account)
+	if err := checkAccount(ctx, f.reader, f.path, o.Account); err != nil {
+		return err
+	}
+	return checkEndpoints(ctx, f.reader, o.Known)
 }
 
 // emptyDB is a state in memory that holds nothing.

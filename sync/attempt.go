@@ -57,8 +57,11 @@ func (p *pass) attempt(ctx context.Context) error {
 		}
 	}
 	jobs, err := a.plan(ctx)
-	if err != nil || p.DryRun {
+	if err != nil {
 		return err
+	}
+	if p.DryRun {
+		return a.preview(ctx, jobs)
 	}
 	if err := a.review(ctx, jobs); err != nil {
 		return err

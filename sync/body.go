@@ -66,7 +66,7 @@ func (s *bodies) alloc(ctx context.Context, size int64) (*body, error) {
 	if err := s.budget.take(ctx, s.budget.disk, b.weight); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(s.dir, "spool-*")
+	f, err := os.CreateTemp(s.dir, spoolPrefix+"*")
 	if err == nil {
 		err = os.Remove(f.Name())
 	}

@@ -57,6 +57,7 @@ type Throttled struct {
 	Side    string
 	Delay   time.Duration
 	Why     string
+	Err     error // what Why is the text of, for who words errors himself
 }
 
 // Notice is a line for the person at the terminal: recovery after a kill, a reconnect, a late double removed.
@@ -100,7 +101,10 @@ type Report struct {
 	Moved          int64 // newly seen: moved on the target to another folder
 	Gone           int64 // newly seen: gone-on-target, in no folder any more
 	Exceptions     int64 // all that are open
+	Accepted       int64 // of these: the admin agreed to them
 	NewExceptions  int64
+	ToCopy         int64 // a dry run: what a pass would copy, and its bytes as the source tells sizes
+	ToCopyBytes    int64
 	Interrupted    bool // ended by the first stop
 	DryRun         bool
 }

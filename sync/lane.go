@@ -188,7 +188,7 @@ func (l *lane) do(ctx context.Context, j *job) error {
 	if err := l.State.CommitMarks(ctx, j.pair.ID, stateMark(r.mark), l.targetMark(j)); err != nil {
 		return err
 	}
-	if err := l.State.ClearExceptions(ctx, j.pair.ID, []uint32{0}); err != nil {
+	if err := l.State.SettleExceptions(ctx, j.pair.ID, notCarried()); err != nil {
 		return err
 	}
 	if ie := j.unsubscribed; ie != nil {

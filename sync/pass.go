@@ -143,7 +143,7 @@ func (p *pass) attempts(ctx context.Context) error {
 		if idle+delay > p.RetryFor {
 			return err
 		}
-		p.emit(Throttled{Account: p.Account, Side: ie.Side, Delay: delay, Why: ie.Error()})
+		p.emit(Throttled{Account: p.Account, Side: ie.Side, Delay: delay, Why: ie.Error(), Err: ie})
 		if pause(p.intake, delay) != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -174,7 +174,7 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 	p.report.Ended = time.Now()
 	p.report.Interrupted = errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
 	if list, e := p.State.Exceptions(ctx); e == nil {
-		p.report.Exceptions = int64(len(list))
+		p.report.Exceptions, p.report.Accepted = int64(len(list)), countAccepted(list)
 	}
 	if !p.DryRun {
 		if e := p.State.EndPass(ctx, p.report.Pass, p.record(err)); err == nil {
@@ -183,6 +183,15 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 	}
 	p.emit(PassEnded{Account: p.Account, Report: p.report, Err: err})
 	return p.report, err
+}
+
+func countAccepted(list []state.Exception) (n int64) {
+	for _, e := range list {
+		if e.Accepted {
+			n++
+		}
+	}
+	return n
 }
 
 // record is the report as the state keeps it.

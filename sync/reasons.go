@@ -15,3 +15,9 @@ const (
 	reasonAmbiguous    = "ambiguous"      // may have been stored and moved away by a rule: not sent again
 	reasonLateDouble   = "late-double"    // stored twice by a dead connection, and could not be removed
 )
+
+// notCarried are the reasons of messages that are not on the target for all that is known. Once such a message is stored,
+// it has nothing to tell any more.
+func notCarried() []string {
+	return []string{reasonRefused, reasonTooBig, reasonEmpty, reasonUnreadable, reasonMoved, reasonAmbiguous}
+}

@@ -60,8 +60,24 @@ func isClean(s string) bool {
 }
 
 // isVisible reports whether a character shows itself and nothing more. Format characters (Cf: bidirectional
-// controls, zero-width ones) and separators other than the blank do not.
-func isVisible(r rune) bool { return unicode.IsPrint(r) }
+// controls, zero-width ones) and separators other than the blank do not; nor do some letters and marks that are blank, by
+// which two names look the same. The two that choose how an emoji is drawn are in too many names.
+func isVisible(r rune) bool {
+	const (
+		brailleBlank = '\u2800'
+		asText       = '\ufe0e'
+		asEmoji      = '\ufe0f'
+	)
+	switch {
+	case r < 0x80:
+		return r >= ' ' && r < 0x7f
+	case r == asText || r == asEmoji:
+		return true
+	case r == brailleBlank:
+		return false
+	}
+	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
 
 // Width counts the columns that clean text takes on a terminal; wide letters take two.
 func Width(s string) int { return uniseg.StringWidth(s) }

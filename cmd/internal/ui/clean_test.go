@@ -17,6 +17,11 @@ func TestClean(t *testing.T) {
 		{"zero\u200bwidth", `zero\u{200b}width`},
 		{"line\u2028end", `line\u{2028}end`},
 		{"tag \U000E0041", `tag \u{e0041}`},
+		{"hangul \u3164filler \uffa0", `hangul \u{3164}filler \u{ffa0}`},
+		{"joiner a\u034fb braille \u2800", `joiner a\u{034f}b braille \u{2800}`},
+		{"selector a\ufe00 \U000E0101", `selector a\u{fe00} \u{e0101}`},
+		{"heart ❤️ and Zoë", "heart ❤️ and Zoë"},
+		{"bom \ufeff soft\u00ad", `bom \u{feff} soft\u{00ad}`},
 		{"bad \xff\xfe utf8", `bad \xff\xfe utf8`},
 		{"real \ufffd stays", "real \ufffd stays"},
 	} {

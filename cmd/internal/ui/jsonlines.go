@@ -79,6 +79,7 @@ type jsonPassEnded struct {
 	FoldersCreated int64   `json:"folders_created"`
 	SourceMessages int64   `json:"source_messages"`
 	ToCopy         int64   `json:"to_copy"`
+	ToCopyBytes    int64   `json:"to_copy_bytes"`
 	Copied         int64   `json:"copied"`
 	CopiedBytes    int64   `json:"copied_bytes"`
 	Matched        int64   `json:"matched"`
@@ -90,6 +91,7 @@ type jsonPassEnded struct {
 	Doubles        int64   `json:"doubles"`
 	Exceptions     int64   `json:"exceptions"`
 	NewExceptions  int64   `json:"new_exceptions"`
+	Accepted       int64   `json:"accepted"`
 	Interrupted    bool    `json:"interrupted"`
 	DryRun         bool    `json:"dry_run"`
 	Error          string  `json:"error"`
@@ -97,18 +99,11 @@ type jsonPassEnded struct {
 
 // jsonLines prints one object a line, each written at once.
 type jsonLines struct {
-	out     io.Writer
-	now     func() time.Time
-	planned int64 // messages that the folders planned so far are to copy
+	out io.Writer
+	now func() time.Time
 }
 
 func (j *jsonLines) Event(e mailsync.Event) {
-	switch e := e.(type) {
-	case mailsync.PassStarted:
-		j.planned = 0
-	case mailsync.FolderPlanned:
-		j.planned += e.Copy
-	}
 	line, err := json.Marshal(j.object(e))
 	if err != nil {
 		// The objects above hold strings, numbers and times of this century; nothing else can be refused.
@@ -137,23 +132,19 @@ func (j *jsonLines) object(e mailsync.Event) any {
 	case mailsync.Notice:
 		return jsonNotice{h("notice", e.Account), e.Text}
 	case mailsync.PassEnded:
-		return passEnded(h("pass-ended", e.Account), e, j.planned)
+		return passEnded(h("pass-ended", e.Account), e)
 	}
 	return jsonNotice{h("notice", ""), fmt.Sprintf("an event of type %T", e)}
 }
 
-// passEnded gives the report. Only of a dry run the plan is a result; else what was copied is.
-func passEnded(h head, e mailsync.PassEnded, planned int64) jsonPassEnded {
+func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 	r := e.Report
 	o := jsonPassEnded{
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
-		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
+		SourceMessages: r.SourceMessages, ToCopy: r.ToCopy, ToCopyBytes: r.ToCopyBytes, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
 		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
-		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
-	}
-	if r.DryRun {
-		o.ToCopy = planned
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Accepted: r.Accepted, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if e.Err != nil {
 		o.Error = e.Err.Error()

@@ -127,7 +127,7 @@ func (p *plain) Event(e mailsync.Event) {
 	if end, is := e.(mailsync.PassEnded); is {
 		p.problems.end()
 		if !nothingToTell(end) {
-			fmt.Fprintln(p.out, summary(end.Account, end.Report, p.tally.expected, end.Err))
+			fmt.Fprintln(p.out, summary(end.Account, end.Report, end.Err))
 		}
 		p.tally = tally{}
 	}
@@ -151,7 +151,7 @@ func (q *quiet) Event(e mailsync.Event) {
 	case mailsync.PassEnded:
 		q.problems.end()
 		if e.Report.NewExceptions > 0 {
-			fmt.Fprintln(q.out, summary(e.Account, e.Report, 0, e.Err))
+			fmt.Fprintln(q.out, summary(e.Account, e.Report, e.Err))
 		}
 	}
 }

@@ -162,6 +162,36 @@ func TestEventsAreDocumented(t *testing.T) {
 	}
 }
 
+// The example at the end of docs/events.md is what the renderer prints; -update writes it anew.
+func TestEventsExample(t *testing.T) {
+	const file, mark = "../../../docs/events.md", "```\n"
+	report := mailsync.Report{Pass: 1, Started: start(), Ended: start().Add(2 * time.Second), Folders: 1, FoldersOpened: 1, FoldersCreated: 1,
+		SourceMessages: 2, Copied: 1, CopiedBytes: 2048, Exceptions: 1, NewExceptions: 1}
+	lines, _ := play(Options{Mode: JSON},
+		mailsync.PassStarted{Account: "alice", Pass: 1, First: true, Time: start()},
+		mailsync.FolderPlanned{Account: "alice", Source: "Entwürfe", Target: "Drafts", Create: true, Messages: 2, Copy: 2, Opened: true},
+		mailsync.MessageCopied{Account: "alice", Folder: "Entwürfe", Bytes: 2048},
+		mailsync.Exception{Account: "alice", Folder: "Entwürfe", UID: 7, Reason: "refused", Detail: "message contains NUL", New: true},
+		mailsync.Throttled{Account: "alice", Side: "target", Delay: 5 * time.Second, Why: "not available now: target mail.new.example:993: [LIMIT] slow down"},
+		mailsync.FolderDone{Account: "alice", Folder: "Entwürfe", Copied: 1},
+		mailsync.PassEnded{Account: "alice", Report: report})
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(page), mark)
+	if len(parts) != 3 {
+		t.Fatalf("%d parts in %s", len(parts), file)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(parts[0]+mark+lines+mark+parts[2]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if parts[1] != lines {
+		t.Errorf("%s has %q, want %q", file, parts[1], lines)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	now := start()
 	tick := func() time.Time { now = now.Add(200 * time.Millisecond); return now }
@@ -243,11 +273,19 @@ func TestThrottledLines(t *testing.T) {
 	}
 }
 
-func TestDryRunTellsTheSum(t *testing.T) {
-	out, _ := play(Options{Mode: JSON}, mailsync.PassStarted{}, mailsync.FolderPlanned{Copy: 3}, mailsync.FolderPlanned{Copy: 4},
-		mailsync.PassEnded{Report: mailsync.Report{DryRun: true}})
-	if !strings.Contains(out, `"to_copy":7,`) {
-		t.Errorf("no sum in %s", out)
+// A dry run has the words and numbers of the pass that it foretells.
+func TestDryRunWords(t *testing.T) {
+	report := mailsync.Report{DryRun: true, SourceMessages: 2000, ToCopy: 1234, ToCopyBytes: 42_000_000, Matched: 7, Flags: 12, FoldersCreated: 3, Exceptions: 2}
+	end := mailsync.PassEnded{Account: "alice", Report: report}
+	out, _ := play(Options{Mode: Plain}, mailsync.PassStarted{Account: "alice"}, mailsync.FolderPlanned{Copy: 3}, end)
+	want := "alice: would copy 1,234 of 2,000 messages (42.0 MB), 7 already there, 12 with changed flags, 3 folders to make, " +
+		"2 exceptions (0 new), 0.0 s, nothing written\n"
+	if out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	out, _ = play(Options{Mode: JSON}, end)
+	if !strings.Contains(out, `"to_copy":1234,"to_copy_bytes":42000000,"copied":0,`) {
+		t.Errorf("no numbers in %s", out)
 	}
 }
 

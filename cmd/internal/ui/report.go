@@ -16,6 +16,7 @@ const maxProblems = 100
 // problems prints exceptions, pauses and notices, one line each.
 type problems struct {
 	out     io.Writer
+	colour  bool
 	printed int
 	left    int
 }
@@ -51,7 +52,7 @@ func problemLine(e mailsync.Event) string {
 // throttled says who wants a pause, why, and when it goes on. What the server said names the side already.
 func throttled(e mailsync.Throttled) string {
 	text := Clean(e.Why)
-	if !strings.HasPrefix(text, e.Side+" ") {
+	if !strings.Contains(text, e.Side+" ") {
 		text = Clean(e.Side) + ": " + text
 	}
 	if e.Delay < time.Second {
@@ -73,20 +74,21 @@ func (p *problems) take(e mailsync.Event) {
 		}
 		p.printed++
 	}
-	fmt.Fprintln(p.out, text)
+	_, notice := e.(mailsync.Notice)
+	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && !notice))
 }
 
 // end says how many lines were left out.
 func (p *problems) end() {
 	if p.left > 0 {
-		fmt.Fprintf(p.out, "and %s more exceptions; mailmove status --id lists them all\n", Count(int64(p.left)))
+		fmt.Fprintf(p.out, "and %s more exceptions; mailmove exceptions list shows them all\n", Count(int64(p.left)))
 		p.left = 0
 	}
 }
 
 // summary is the one line about a pass.
-func summary(account string, r mailsync.Report, planned int64, err error) string {
-	return Clean(account) + ": " + strings.Join(reportParts(r, planned, err), ", ")
+func summary(account string, r mailsync.Report, err error) string {
+	return Clean(account) + ": " + strings.Join(reportParts(r, err), ", ")
 }
 
 // nothingToTell reports a pass that failed before it saw any mail: its error line says all there is to say.
@@ -94,23 +96,22 @@ func nothingToTell(e mailsync.PassEnded) bool {
 	return e.Err != nil && e.Report.SourceMessages == 0 && e.Report.Copied == 0 && e.Report.Recovered == 0
 }
 
-// reportParts are the words of a summary. A dry run copies nothing: planned is what it has instead.
-func reportParts(r mailsync.Report, planned int64, err error) []string {
-	parts := []string{fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))}
-	if r.DryRun {
-		parts[0] = fmt.Sprintf("%s to copy of %s", Count(planned), messages(r.SourceMessages))
+// reportParts are the words of a summary.
+func reportParts(r mailsync.Report, err error) []string {
+	copied := fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))
+	folder, folders := "folder made", "folders made"
+	if r.DryRun { // the same words for what is still to be done
+		copied = fmt.Sprintf("would copy %s of %s (%s)", Count(r.ToCopy), messages(r.SourceMessages), Bytes(r.ToCopyBytes))
+		folder, folders = "folder to make", "folders to make"
 	}
-	made := "made"
-	if r.DryRun {
-		made = "to make"
-	}
+	parts := []string{copied}
 	for _, p := range []struct {
 		n         int64
 		one, many string
 	}{
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
-		{r.FoldersCreated, "folder " + made, "folders " + made},
+		{r.FoldersCreated, folder, folders},
 		{r.Followed, "moved as on the source", "moved as on the source"},
 		{r.Moved, "found moved by its user", "found moved by their user"},
 		{r.Gone, "gone on the target", "gone on the target"},
@@ -129,7 +130,11 @@ func reportParts(r mailsync.Report, planned int64, err error) []string {
 		if r.Exceptions == 1 {
 			word = "exception"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s (%s new)", Count(r.Exceptions), word, Count(r.NewExceptions)))
+		how := Count(r.NewExceptions) + " new"
+		if r.Accepted > 0 {
+			how += ", " + Count(r.Accepted) + " accepted"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (%s)", Count(r.Exceptions), word, how))
 	}
 	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
 	switch {

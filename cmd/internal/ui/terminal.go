@@ -29,7 +29,7 @@ type terminal struct {
 }
 
 func newTerminal(o Options) *terminal {
-	return &terminal{out: o.Out, err: o.Err, now: o.Now, width: o.Width, problems: problems{out: o.Err}}
+	return &terminal{out: o.Out, err: o.Err, now: o.Now, width: o.Width, problems: problems{out: o.Err, colour: o.Colour}}
 }
 
 func (t *terminal) Event(e mailsync.Event) {
@@ -54,7 +54,7 @@ func (t *terminal) Event(e mailsync.Event) {
 		if nothingToTell(e) {
 			return
 		}
-		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, t.tally.expected, e.Err), t.width))
+		fmt.Fprint(t.out, wrapped(e.Account, reportParts(e.Report, e.Err), t.width))
 	}
 }
 

@@ -1,0 +1,53 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/state"
+)
+
+// bindStateDir declares the flag of the commands that work on the state alone.
+func bindStateDir(set *pflag.FlagSet, dir *string) {
+	set.StringVar(dir, "state-dir", "", "`DIR` of the state (default: as for sync)")
+}
+
+// accountPath finds the state file of an account that there is.
+func accountPath(dir, id string) (string, error) {
+	path := filepath.Join(dir, state.FileName(id))
+	known, err := state.List(dir)
+	if err == nil && !slices.Contains(known, path) {
+		err = noAccount(dir, id)
+	}
+	return path, err
+}
+
+func noAccount(dir, id string) error {
+	return &failure{code: exitNoInput, what: fmt.Sprintf("no account %q in %s", ui.Short(ui.Clean(id), maxShownValue), dir),
+		hint: "mailmove status lists the accounts"}
+}
+
+// openAccount opens the state of an account that there is, with its lock: no pass runs meanwhile.
+func openAccount(ctx context.Context, dir, id string) (*state.File, error) {
+	if _, err := accountPath(dir, id); err != nil {
+		return nil, err
+	}
+	return state.Open(ctx, state.Options{Dir: dir, Account: id})
+}
+
+// accountPaths gives the state file of one account, or of all where the id is empty.
+func accountPaths(dir, id string) ([]string, error) {
+	if id == "" {
+		return state.List(dir)
+	}
+	path, err := accountPath(dir, id)
+	if err != nil {
+		return nil, err
+	}
+	return []string{path}, nil
+}

@@ -1,0 +1,191 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/state"
+)
+
+const exceptionsListLong = `Lists what could not be carried, of one account or of all. No server is asked,
+and a pass that is running is not disturbed.`
+
+func newExceptionsList(a *app) *cobra.Command {
+	s, asJSON := &selection{}, false
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List what could not be carried",
+		Long:  exceptionsListLong,
+		Example: "  mailmove exceptions list --id alice\n" +
+			"  mailmove exceptions list --reason too-big --json",
+		Args: noArguments,
+	}
+	c.Flags().SortFlags = false
+	c.Flags().StringVar(&s.id, "id", "", "only the account with this `NAME`")
+	c.Flags().StringVar(&s.reason, "reason", "", "only those with this `REASON`")
+	bindStateDir(c.Flags(), &s.stateDir)
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line (docs/exceptions.md)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := s.validateReason(); err != nil {
+			return err
+		}
+		dir, err := stateDir(s.stateDir)
+		if err != nil {
+			return err
+		}
+		return s.list(c.Context(), a, dir, asJSON)
+	}
+	return c
+}
+
+// list prints what can be read. A file that cannot fails the command, after all others were shown.
+func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) error {
+	paths, err := accountPaths(dir, s.id)
+	if err != nil {
+		return err
+	}
+	show := &exceptionTable{out: a.out}
+	var print func(string, state.ListedException) error = show.row
+	if asJSON {
+		print = func(account string, e state.ListedException) error { return exceptionJSON(a.out, account, e) }
+	}
+	var failed error
+	for _, path := range paths {
+		err := state.ReadExceptions(ctx, path, func(account string, e state.ListedException) error {
+			if !s.takes(e.Exception) {
+				return nil
+			}
+			return print(account, e)
+		})
+		if err != nil {
+			a.tellError(failed)
+			failed = err
+		}
+		if asJSON {
+			continue
+		}
+		if err := show.end(); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	if !asJSON && show.accounts == 0 && failed == nil {
+		_, failed = fmt.Fprintln(a.out, "no exceptions")
+	}
+	return failed
+}
+
+// exceptionState is the word for how an exception stands.
+func exceptionState(e state.ListedException) string {
+	switch {
+	case e.Accepted:
+		return "accepted"
+	case e.AskedAgain():
+		return "retry"
+	case e.New:
+		return "new"
+	}
+	return "known"
+}
+
+// Columns of the table. The last one takes what is left of a wide screen; text for programs is --json.
+const (
+	folderColumns = 20
+	detailColumns = 60
+)
+
+// exceptionTable prints a heading for each account, a line for each exception, and a count. It keeps nothing: an account
+// may have a hundred thousand.
+type exceptionTable struct {
+	out                     io.Writer
+	accounts                int
+	listed, accepted, fresh int
+}
+
+func (t *exceptionTable) row(account string, e state.ListedException) error {
+	if t.listed == 0 {
+		if t.accounts > 0 {
+			fmt.Fprintln(t.out)
+		}
+		t.accounts++
+		fmt.Fprintf(t.out, "%s:\n%-8s  %-14s  %-10s  %s  %s\n", ui.Clean(account), "STATE", "REASON", "UID", padded("FOLDER", folderColumns), "DETAIL")
+	}
+	t.listed++
+	word := exceptionState(e)
+	switch word {
+	case "accepted":
+		t.accepted++
+	case "new":
+		t.fresh++
+	}
+	uid := "-"
+	if e.UID != 0 {
+		uid = fmt.Sprint(e.UID)
+	}
+	_, err := fmt.Fprintf(t.out, "%-8s  %-14s  %-10s  %s  %s\n", word, ui.Short(ui.Clean(e.Reason), 14), uid,
+		padded(ui.Short(orElse(ui.Clean(e.Folder), "-"), folderColumns), folderColumns), exceptionDetail(e.Exception))
+	return err
+}
+
+func exceptionDetail(e state.Exception) string {
+	detail := ui.Short(ui.Clean(e.Detail), detailColumns)
+	if e.Subject != "" {
+		detail += fmt.Sprintf("; subject: %s", ui.Short(ui.Clean(e.Subject), detailColumns))
+	}
+	return strings.TrimPrefix(detail, "; ")
+}
+
+// padded fills text up to so many columns; wide letters take two.
+func padded(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-ui.Width(s)))
+}
+
+// end closes an account's part.
+func (t *exceptionTable) end() error {
+	if t.listed == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(t.out, "%s: %d new, %d accepted\n", plural(t.listed, "exception"), t.fresh, t.accepted)
+	t.listed, t.accepted, t.fresh = 0, 0, 0
+	return err
+}
+
+// plural counts things whose name takes an s.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return ui.Count(int64(n)) + " " + thing + "s"
+}
+
+// exceptionRecord is one line of "exceptions list --json", described in docs/exceptions.md.
+type exceptionRecord struct {
+	Account   string `json:"account"`
+	State     string `json:"state"`
+	Folder    string `json:"folder"`
+	UID       uint32 `json:"uid"`
+	Reason    string `json:"reason"`
+	Code      string `json:"code"`
+	Detail    string `json:"detail"`
+	MessageID string `json:"message_id"`
+	Subject   string `json:"subject"`
+	Date      string `json:"date"`
+	FirstPass int64  `json:"first_pass"`
+	LastPass  int64  `json:"last_pass"`
+}
+
+func exceptionJSON(w io.Writer, account string, e state.ListedException) error {
+	line, err := json.Marshal(exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
+		e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, ui.EscapeJSON(string(line)))
+	return err
+}

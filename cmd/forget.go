@@ -1,0 +1,196 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/state"
+	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
+)
+
+const forgetLong = `Removes what is kept of an account: its state file with log and lock, and its
+failed logins. No mail is touched on either side. The next pass over the account
+is a first one: it matches what is on both sides and copies what is missing, and
+also what was deleted on the target.`
+
+type forgetFlags struct {
+	ids      []string
+	yes      bool
+	stateDir string
+}
+
+func newForget(a *app) *cobra.Command {
+	f := &forgetFlags{}
+	c := &cobra.Command{
+		Use:   "forget --id NAME",
+		Short: "Remove everything that is kept of an account",
+		Long:  forgetLong,
+		Example: "  mailmove forget --id alice\n" +
+			"  mailmove forget --id alice --id bob --yes",
+		Args:                  noArguments,
+		DisableFlagsInUseLine: true,
+	}
+	c.Flags().SortFlags = false
+	c.Flags().StringArrayVar(&f.ids, "id", nil, "`NAME` of the account; may be given more than once")
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	bindStateDir(c.Flags(), &f.stateDir)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if len(f.ids) == 0 {
+			return usagef("mailmove status lists the accounts", "no --id")
+		}
+		dir, err := stateDir(f.stateDir)
+		if err != nil {
+			return err
+		}
+		return f.run(c.Context(), a, dir)
+	}
+	return c
+}
+
+func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
+	slices.Sort(f.ids)
+	f.ids = slices.Compact(f.ids)
+	for _, id := range f.ids { // a misspelt one stops all, before anything is gone
+		if !keptOf(dir, id) {
+			return noAccount(dir, id)
+		}
+	}
+	if !f.yes {
+		question := fmt.Sprintf("Forget all that is kept of %s? No mail is touched.", ui.Clean(strings.Join(f.ids, ", ")))
+		if err := confirm(ctx, terminal{a.in, a.err}, question); err != nil {
+			return err
+		}
+	}
+	var failed error
+	for _, id := range f.ids {
+		if err := forget(ctx, a, dir, id); err != nil {
+			a.tellError(failed)
+			failed = err
+		}
+	}
+	return failed
+}
+
+// keptOf tells whether there is anything of an account. A state file that was lost may have left the rest behind.
+func keptOf(dir, id string) bool {
+	found, err := filepath.Glob(globbed(filepath.Join(dir, state.FileName(id))) + "*")
+	return err == nil && len(found) > 0
+}
+
+// globbed keeps what a folder's name holds from being taken for a pattern.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+func forget(ctx context.Context, a *app, dir, id string) error {
+	removed, err := state.Remove(ctx, dir, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noAccount(dir, id)
+	}
+	if err != nil {
+		return err
+	}
+	for _, path := range removed.Files {
+		fmt.Fprintf(a.out, "removed %s\n", ui.Clean(path))
+	}
+	for _, path := range removed.Left {
+		fmt.Fprintf(a.out, "left    %s (mailmove did not make it)\n", ui.Clean(path))
+	}
+	logins, err := forgetLogins(ctx, dir, removed)
+	if err == nil {
+		err = mailsync.RemoveSpool(dir, time.Now().Add(-spoolAge))
+	}
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf("%s: forgotten (%s", ui.Clean(id), ui.Bytes(removed.Bytes))
+	if logins > 0 {
+		line += ", " + plural(logins, "failed login")
+	}
+	_, err = fmt.Fprintln(a.out, line+"); the next pass matches what is on both sides")
+	return err
+}
+
+// spoolAge keeps away from files that a pass over another account is just making.
+const spoolAge = time.Minute
+
+// forgetLogins removes the failed logins of both mailboxes, where the state knew them and there is a fleet file.
+func forgetLogins(ctx context.Context, dir string, r state.Removed) (n int, err error) {
+	if !exists(filepath.Join(dir, fleet.FileName)) {
+		return 0, nil
+	}
+	var boxes []fleet.Mailbox
+	for _, text := range []string{r.Source, r.Target} {
+		if box, ok := mailboxOfText(text); ok {
+			boxes = append(boxes, box)
+		}
+	}
+	if len(boxes) == 0 {
+		return 0, nil
+	}
+	f, err := fleet.Open(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return f.ForgetMailboxes(ctx, boxes)
+}
+
+// mailboxOfText takes endpointText apart: the user ends at the last "@".
+func mailboxOfText(text string) (fleet.Mailbox, bool) {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return fleet.Mailbox{}, false
+	}
+	host, _, err := net.SplitHostPort(text[at+1:])
+	if err != nil { // an IPv6 address stands there without brackets
+		colon := strings.LastIndexByte(text, ':')
+		if colon <= at {
+			return fleet.Mailbox{}, false
+		}
+		host = text[at+1 : colon]
+	}
+	return fleet.Mailbox{Server: host, User: text[:at]}, true
+}
+
+// confirm asks a person. Where nobody sits there, --yes is wanted.
+func confirm(ctx context.Context, t terminal, question string) error {
+	if !isTerminal(t.in) {
+		return usagef("give --yes where nobody can be asked", "not confirmed; nothing was removed")
+	}
+	fmt.Fprintf(t.out, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // the read cannot be interrupted; where the context ends, the process does
+		line, err := firstLine(t.in)
+		if err != nil {
+			line = ""
+		}
+		answer <- line
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(t.out)
+		return context.Cause(ctx)
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
+		return &failure{code: exitOther, what: "not confirmed; nothing was removed"}
+	}
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

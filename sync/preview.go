@@ -1,0 +1,213 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// preview counts what a pass over these folder pairs would do, for a dry run. It reads what the pass would read to
+// decide, sizes and flags of messages or, where both sides hold mail without a ledger, what they are told apart by;
+// bodies only where the pass needs them for that. What was moved on the source counts as new: following moves changes
+// the state.
+func (a *attempt) preview(ctx context.Context, jobs []*job) error {
+	l := a.lanes[0]
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(foldersAtOnce)
+	for _, j := range jobs {
+		if j.task == nothing || j.task == createOnly {
+			continue
+		}
+		g.Go(func() error {
+			err := l.previewFolder(gctx, j)
+			var ie *imapx.Error
+			if errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount && gctx.Err() == nil {
+				a.notice("cannot be looked at: " + ie.Error())
+				return nil
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func (l *lane) previewFolder(ctx context.Context, j *job) error {
+	switch j.task {
+	case copyAll:
+		return l.previewReads(ctx, j, imapx.Read{UIDs: j.listed(1), Want: imapx.WantSize})
+	case copyDelta:
+		return l.previewDelta(ctx, j)
+	case matchTarget:
+		return l.previewMatch(ctx, j)
+	case matchLedger:
+		return l.previewRekey(ctx, j)
+	}
+	return nil
+}
+
+// previewDelta reads as delta does, without bodies.
+func (l *lane) previewDelta(ctx context.Context, j *job) error {
+	then, now := j.pair.SourceMark, j.source.Mark
+	start := max(then.UIDNext, 1)
+	have, err := l.State.SourceUIDs(ctx, j.pair.ID, start)
+	if err != nil {
+		return err
+	}
+	var reads []imapx.Read
+	if len(j.recopy) > 0 {
+		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: imapx.WantSize})
+	}
+	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
+	if newMail {
+		reads = append(reads, imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: imapx.WantSize})
+	}
+	if err := l.previewReads(ctx, j, reads...); err != nil {
+		return err
+	}
+	if j.rows == 0 || now != nil && now.HighestModSeq != 0 && now.HighestModSeq == then.HighestModSeq {
+		return nil
+	}
+	return l.previewFlags(ctx, j, then.HighestModSeq)
+}
+
+// previewReads counts messages that would be copied, and those that the target would not take.
+func (l *lane) previewReads(ctx context.Context, j *job, reads ...imapx.Read) error {
+	reads = slices.DeleteFunc(reads, func(r imapx.Read) bool { return len(r.UIDs) == 0 })
+	if len(reads) == 0 {
+		return nil
+	}
+	var sizes tallied
+	limit := l.dst.Limits().Append
+	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads},
+		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
+			sizes.add(m.Size, limit)
+			return nil
+		}})
+	l.wouldCopy(j, sizes)
+	return err
+}
+
+// tallied is what would be carried, and what not.
+type tallied struct{ messages, bytes, refused int64 }
+
+// add counts a message by RFC822.SIZE, which is a hint: the pass itself goes by what it has read.
+func (t *tallied) add(size int64, limit uint64) {
+	if size == 0 || limit > 0 && uint64(size) > limit {
+		t.refused++
+		return
+	}
+	t.messages++
+	t.bytes += size
+}
+
+func (l *lane) wouldCopy(j *job, t tallied) {
+	l.count(func(r *Report) { r.ToCopy += t.messages; r.ToCopyBytes += t.bytes })
+	if t.refused > 0 {
+		l.notice(fmt.Sprintf("%s: %d messages would be exceptions (%s or %s)", j.source.Name, t.refused, reasonTooBig, reasonEmpty))
+	}
+}
+
+// previewFlags counts messages whose flags would change on the target, if its folder keeps them all.
+func (l *lane) previewFlags(ctx context.Context, j *job, since uint64) error {
+	var updates []seen
+	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(),
+		Reads: []imapx.Read{{UIDs: from(1), Want: imapx.WantFlags, ChangedSince: since}}},
+		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
+			updates = append(updates, seen{uint32(m.UID), m.Flags})
+			return nil
+		}})
+	if err != nil {
+		return err
+	}
+	var changed int64
+	for part := range slices.Chunk(updates, 1000) {
+		uids := make([]uint32, len(part))
+		for i, u := range part {
+			uids[i] = u.uid
+		}
+		rows, err := l.State.RowsBySource(ctx, j.pair.ID, uids)
+		if err != nil {
+			return err
+		}
+		for _, u := range part {
+			row, ok := rows[u.uid]
+			if add, remove := flagDiff(parseFlags(row.Flags), u.flags); ok && row.Status == state.Stored && row.TargetUID != 0 && len(add)+len(remove) > 0 {
+				changed++
+			}
+		}
+	}
+	l.count(func(r *Report) { r.Flags += changed })
+	return nil
+}
+
+// previewMatch compares as adopt does.
+func (l *lane) previewMatch(ctx context.Context, j *job) error {
+	var src, dst []known
+	var here, there imapx.VisitResult
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		src, here, err = survey(gctx, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
+		return err
+	})
+	g.Go(func() (err error) { dst, there, err = survey(gctx, l.dst, j.raw, 0, from(1)); return err })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	src, dst, err := l.withoutLedger(ctx, j, src, dst)
+	if err != nil {
+		return err
+	}
+	couples, err := l.match(ctx, j, src, dst, here.Opened.UIDValidity, there.Opened.UIDValidity)
+	if err != nil {
+		return err
+	}
+	var flags int64
+	for _, c := range couples {
+		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags)); len(add) > 0 {
+			flags++
+		}
+	}
+	l.count(func(r *Report) { r.Matched += int64(len(couples)); r.Flags += flags })
+	l.previewRest(j, src, couples)
+	return nil
+}
+
+// previewRekey compares as rekey does.
+func (l *lane) previewRekey(ctx context.Context, j *job) error {
+	src, res, err := survey(ctx, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
+	if err != nil {
+		return err
+	}
+	var rows []state.Row
+	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error { rows = append(rows, r); return nil }); err != nil {
+		return err
+	}
+	couples, err := l.matchRows(ctx, folderAt{l.src, j.source.Raw, res.Opened.UIDValidity}, src, rows,
+		folderAt{l.dst, j.raw, j.pair.TargetMark.UIDValidity}, func(r state.Row) uint32 { return r.TargetUID })
+	if err != nil {
+		return err
+	}
+	l.count(func(r *Report) { r.Matched += int64(len(couples)) })
+	l.previewRest(j, src, couples)
+	return nil
+}
+
+// previewRest counts what no couple has.
+func (l *lane) previewRest(j *job, src []known, couples []couple) {
+	done := make([]bool, len(src))
+	for _, c := range couples {
+		done[c.a] = true
+	}
+	var rest tallied
+	limit := l.dst.Limits().Append
+	for _, i := range where(done, false) {
+		rest.add(src[i].size, limit)
+	}
+	l.wouldCopy(j, rest)
+}
