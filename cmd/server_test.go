@@ -40,9 +40,10 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME]]
 //
-// It starts a server in memory, with N messages for each user, and sets the variable NAME to its address.
+// It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
+// from now), and sets the variable NAME to its address.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -52,9 +53,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	user := set.String("user", "alice", "")
 	password := set.String("password", "wonder land", "")
 	mail := set.Int("mail", 0, "")
+	every := set.Duration("every", 0, "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, *every, connections)
 	ts.Check(err)
 	ts.Value(countersKey{}).(counters)[addr] = connections
 	ts.Defer(stop)
@@ -107,7 +109,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail int, every time.Duration, connections *atomic.Int64) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -116,7 +118,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
 	memory := imapmemserver.New()
 	for name := range strings.SplitSeq(names, ",") {
-		user, err := mailbox(name, password, mail)
+		user, err := mailbox(name, password, mail, every)
 		if err != nil {
 			return "", nil, err
 		}
@@ -153,7 +155,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 }
 
 // mailbox is a user with mail in INBOX and in a folder with an umlaut and a hostile name.
-func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
+func mailbox(name, password string, mail int, every time.Duration) (*imapmemserver.User, error) {
 	u := imapmemserver.NewUser(name, password)
 	// This server numbers its folders' UIDVALIDITY from 1. Two of them would look like one mailbox.
 	var err error
@@ -171,9 +173,11 @@ func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
 		if i%3 == 2 {
 			folder = "Entwürfe"
 		}
-		_, e := u.Append(folder, literal{strings.NewReader(text)}, &imap.AppendOptions{
-			Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC),
-		})
+		arrived := time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)
+		if every > 0 {
+			arrived = time.Now().Add(-time.Duration(i)*every - every/2)
+		}
+		_, e := u.Append(folder, literal{strings.NewReader(text)}, &imap.AppendOptions{Time: arrived})
 		err = errors.Join(err, e)
 	}
 	return u, err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Exception is a message or folder that could not be carried as it is.
@@ -49,7 +50,7 @@ func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err e
 
 func (t *tx) putException(e Exception) (isNew bool, err error) {
 	var id, first int64
-	err = t.queryRow(`SELECT id, first_pass FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4) AND flag = ?5`,
+	err = t.queryRow(`SELECT id, first_pass FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4) AND flag = ?5 COLLATE NOCASE`,
 		[]any{e.Pair, e.UID, e.Reason, e.Folder, e.Flag}, &id, &first)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = t.exec(`INSERT INTO exceptions (pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted, flag)
@@ -101,7 +102,7 @@ func (f *File) ClearAccountExceptions(ctx context.Context, reason string, keep [
 		return f.fail("read exceptions", err)
 	}
 	flags = slices.DeleteFunc(flags, func(flag string) bool {
-		return slices.ContainsFunc(keep, func(k string) bool { return shorten(k, maxExceptionText) == flag })
+		return slices.ContainsFunc(keep, func(k string) bool { return strings.EqualFold(shorten(k, maxExceptionText), flag) })
 	})
 	if len(flags) == 0 {
 		return nil

@@ -101,6 +101,7 @@ type Report struct {
 	Gone           int64 // newly seen: gone-on-target, in no folder any more
 	Exceptions     int64 // all that are open
 	NewExceptions  int64
-	Interrupted    bool // ended by the first stop
+	Deferred       int64 // left out by a filter, of the whole account, as it is now
+	Interrupted    bool  // ended by the first stop
 	DryRun         bool
 }

@@ -88,6 +88,7 @@ type jsonPassEnded struct {
 	Gone           int64   `json:"gone"`
 	Recovered      int64   `json:"recovered"`
 	Doubles        int64   `json:"doubles"`
+	Deferred       int64   `json:"deferred"`
 	Exceptions     int64   `json:"exceptions"`
 	NewExceptions  int64   `json:"new_exceptions"`
 	Interrupted    bool    `json:"interrupted"`
@@ -149,7 +150,7 @@ func passEnded(h head, e mailsync.PassEnded, planned int64) jsonPassEnded {
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
 		SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
-		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
+		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles, Deferred: r.Deferred,
 		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if r.DryRun {

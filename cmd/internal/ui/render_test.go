@@ -30,7 +30,7 @@ func aPass() []mailsync.Event {
 	report := mailsync.Report{
 		Pass: 3, Started: start(), Ended: start().Add(95 * time.Second), Folders: 20, FoldersOpened: 4, FoldersCreated: 1,
 		SourceMessages: 2000, Copied: 1234, CopiedBytes: 42_000_000, Matched: 7, Flags: 12, Followed: 1, Moved: 5, Gone: 21, Recovered: 2, Doubles: 1,
-		Exceptions: 3, NewExceptions: 1,
+		Exceptions: 3, NewExceptions: 1, Deferred: 1234,
 	}
 	return []mailsync.Event{
 		mailsync.PassStarted{Account: account, Pass: 3, Time: start()},
