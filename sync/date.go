@@ -91,14 +91,14 @@ func (w *writer) dated(ctx context.Context, m *letter) error {
 	if !m.date.IsZero() {
 		why = fmt.Sprintf("the source gave the INTERNALDATE %s", m.date.Format(time.RFC3339))
 	}
-	return w.redate(ctx, m, why)
+	date, from := m.body.header.substitute(pass)
+	m.date = date
+	return w.tellDate(ctx, m, why, from)
 }
 
-// redate takes another date for a letter, and records that and why.
-func (w *writer) redate(ctx context.Context, m *letter, why string) error {
-	date, from := m.body.header.substitute(w.report.Started)
-	m.date = date
-	b := m.body
+// tellDate records that a message was carried with another date, and why.
+func (w *writer) tellDate(ctx context.Context, m *letter, why, from string) error {
+	h := &m.body.header
 	return w.except(ctx, state.Exception{Pair: w.job.pair.ID, Folder: w.job.source.Name, UID: m.uid, Reason: reasonDate,
-		Detail: why + "; carried with " + from, MessageID: b.header.text(fieldMessageID), Subject: b.header.text(fieldSubject), Date: b.header.text(fieldDate)})
+		Detail: why + "; carried with " + from, MessageID: h.text(fieldMessageID), Subject: h.text(fieldSubject), Date: h.text(fieldDate)})
 }

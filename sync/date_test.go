@@ -172,3 +172,34 @@ func TestLateDoubleWithoutDate(t *testing.T) {
 		t.Errorf("%+v, %d messages", r, len(b.dst.folders["INBOX"].messages))
 	}
 }
+
+// A target that refuses a date and does not say that it is the date.
+func TestRefusedDates(t *testing.T) {
+	for name, whole := range map[string]bool{"one by one": false, "whole batches": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.dst.multi = whole
+			old := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+			b.dst.noDate = func(d time.Time) bool { return d.Year() < 2000 }
+			b.src.add("INBOX", old, letterOf(1, "the header's date is taken"))
+			b.src.add("INBOX", day, letterOf(2, "taken as it is"))
+			b.src.add("INBOX", old, "Message-ID: <3@example.org>\r\nDate: Fri, 1 Jan 1999 00:00:00 +0000\r\n\r\nno other date\r\n")
+			r := b.pass()
+			var told []string
+			for _, e := range b.events {
+				if x, ok := e.(Exception); ok {
+					told = append(told, fmt.Sprint(x.UID, " ", x.Reason, " ", x.Detail))
+				}
+			}
+			if r.Copied != 2 || len(told) != 2 || !strings.HasPrefix(told[0], "1 date the target refused the INTERNALDATE 1999-01-01T00:00:00Z; carried with the Date header") ||
+				!strings.HasPrefix(told[1], "3 refused") {
+				t.Errorf("%+v, %q", r, told)
+			}
+			b.quiet("after that")
+			b.dir = t.TempDir()
+			if r := b.pass(); r.Matched != 2 || r.Copied != 0 {
+				t.Errorf("state lost: %+v", r)
+			}
+		})
+	}
+}

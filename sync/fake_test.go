@@ -27,7 +27,8 @@ type fakeServer struct {
 	limit    uint64
 	multi    bool // a refused batch is refused as a whole
 	refuse   func(data []byte) *imapx.Error
-	lose     func(n int) fate // what becomes of the n-th batch, from 1
+	noDate   func(time.Time) bool // dates that it refuses, without saying so
+	lose     func(n int) fate     // what becomes of the n-th batch, from 1
 	batches  int
 	bodies   int               // fetched since the last call to forget
 	before   func(verb string) // runs before each command, with the lock held

@@ -119,3 +119,84 @@ func TestDieWithFilter(t *testing.T) {
 		})
 	}
 }
+
+// TestKeywordsInTheirFirstSpelling: Dovecot shows a keyword of a folder as it was first written there, whatever comes
+// later. That is the same keyword, no loss and no touch of its user.
+func TestKeywordsInTheirFirstSpelling(t *testing.T) {
+	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
+	s.tree = t.TempDir()
+	x := s.account(t)
+	put := func(addr, id string, flags ...imap.Flag) {
+		c := client(t, addr, x)
+		_ = c.Create("Work", nil).Wait() // is there already for the second
+		text := message(id)
+		w := c.Append("Work", int64(len(text)), &imap.AppendOptions{Flags: flags})
+		_, err := w.Write([]byte(text))
+		must(t, err)
+		must(t, w.Close())
+		_, err = w.Wait()
+		must(t, err)
+		must(t, c.Logout().Wait())
+	}
+	put(s.dst.Addr(), "theirs", "$LABEL1")
+	for _, id := range []string{"a", "b"} {
+		put(s.src.Addr(), id, "$label1", "$Forwarded", "$MDNSent", "NonJunk")
+	}
+	if r := x.pass(t); r.Copied != 2 || r.Exceptions != 0 {
+		t.Fatalf("%+v", r)
+	}
+	n := client(t, s.dst.Addr(), x)
+	selected(t, n, "Work")
+	list, err := n.Fetch(imap.SeqSetNum(2), &imap.FetchOptions{Flags: true}).Collect()
+	must(t, err)
+	must(t, n.Logout().Wait())
+	for _, f := range []imap.Flag{"$LABEL1", "$Forwarded", "$MDNSent", "NonJunk"} {
+		if !slices.Contains(list[0].Flags, f) {
+			t.Errorf("%s is not there as it should be: %v", f, list[0].Flags)
+		}
+	}
+	quiet(t, x, "after that")
+	c := client(t, s.src.Addr(), x)
+	selected(t, c, "Work")
+	_, err = c.Move(imap.SeqSetNum(1), "INBOX").Wait()
+	must(t, err)
+	must(t, c.Logout().Wait())
+	if r := x.pass(t); r.Followed != 1 || r.Copied != 0 {
+		t.Errorf("a copy with its keywords in another spelling passes for touched: %+v", r)
+	}
+}
+
+// TestDatesThatSayNothing: Dovecot keeps an INTERNALDATE of 1970 as it keeps any other.
+func TestDatesThatSayNothing(t *testing.T) {
+	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
+	s.tree = t.TempDir()
+	x := s.account(t)
+	c := client(t, s.src.Addr(), x)
+	text := message("zero")
+	w := c.Append("INBOX", int64(len(text)), &imap.AppendOptions{Time: time.Unix(0, 0).UTC()})
+	_, err := w.Write([]byte(text))
+	must(t, err)
+	must(t, w.Close())
+	_, err = w.Wait()
+	must(t, err)
+	must(t, c.Logout().Wait())
+	n := client(t, s.dst.Addr(), x)
+	for _, id := range []string{"one", "two"} { // without them two servers of one second look like one
+		appendTo(t, n, "INBOX", message(id))
+	}
+	if r := x.pass(t); r.Copied != 1 || r.NewExceptions != 1 {
+		t.Fatalf("%+v", r)
+	}
+	selected(t, n, "INBOX")
+	list, err := n.Fetch(imap.SeqSetNum(3), &imap.FetchOptions{InternalDate: true}).Collect()
+	must(t, err)
+	must(t, n.Logout().Wait())
+	if got := list[0].InternalDate.UTC(); got != time.Date(2020, 5, 5, 5, 5, 5, 0, time.UTC) {
+		t.Errorf("carried with %v", got)
+	}
+	quiet(t, x, "after that")
+	x.Dir = t.TempDir()
+	if r := x.pass(t); r.Matched != 1 || r.Copied != 0 {
+		t.Errorf("without state: %+v", r)
+	}
+}
