@@ -39,7 +39,7 @@ func (a *attempt) carries(j *job, uid uint32, date, size int64) bool {
 	return a.Filter.passes(date, size) || a.intended[j.pair.ID][uid]
 }
 
-// remember what the intents name that earlier attempts left open.
+// noteIntended remembers what the intents name that earlier attempts left open.
 func (a *attempt) noteIntended(windows []state.Window) {
 	for _, w := range windows {
 		for _, r := range openRows(w) {
