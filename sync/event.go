@@ -33,6 +33,13 @@ type MessageCopied struct {
 	Bytes   int64
 }
 
+// MessagesDeferred are new messages of a folder that the filter leaves to a later pass. FolderPlanned counted them.
+type MessagesDeferred struct {
+	Account  string
+	Folder   string // source
+	Messages int64
+}
+
 // FolderDone closes a folder pair.
 type FolderDone struct {
 	Account string
@@ -72,14 +79,15 @@ type PassEnded struct {
 	Err     error
 }
 
-func (PassStarted) event()   {}
-func (FolderPlanned) event() {}
-func (MessageCopied) event() {}
-func (FolderDone) event()    {}
-func (Exception) event()     {}
-func (Throttled) event()     {}
-func (Notice) event()        {}
-func (PassEnded) event()     {}
+func (PassStarted) event()      {}
+func (FolderPlanned) event()    {}
+func (MessageCopied) event()    {}
+func (MessagesDeferred) event() {}
+func (FolderDone) event()       {}
+func (Exception) event()        {}
+func (Throttled) event()        {}
+func (Notice) event()           {}
+func (PassEnded) event()        {}
 
 // Report sums up a pass. Counts are messages unless they say otherwise.
 type Report struct {

@@ -69,7 +69,7 @@ func (l *lane) sift(ctx context.Context, j *job, uids, except imap.UIDSet) (sift
 	visit, cancel := both(ctx, l.intake)
 	defer cancel()
 	put := func() error {
-		err := l.State.PutRows(ctx, j.pair.ID, rows)
+		err := l.putDeferred(ctx, j, rows)
 		rows = rows[:0]
 		return err
 	}
@@ -130,5 +130,17 @@ func (l *lane) deferSome(ctx context.Context, j *job, src []known) (uids []uint3
 			rows = append(rows, deferredRow(k.uid, k.date, k.size))
 		}
 	}
-	return uids, l.State.PutRows(ctx, j.pair.ID, rows)
+	return uids, l.putDeferred(ctx, j, rows)
+}
+
+// putDeferred writes rows and tells them.
+func (l *lane) putDeferred(ctx context.Context, j *job, rows []state.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := l.State.PutRows(ctx, j.pair.ID, rows); err != nil {
+		return err
+	}
+	l.emit(MessagesDeferred{Account: l.Account, Folder: j.source.Name, Messages: int64(len(rows))})
+	return nil
 }

@@ -42,6 +42,12 @@ type jsonMessageCopied struct {
 	Bytes  int64  `json:"bytes"`
 }
 
+type jsonMessagesDeferred struct {
+	head
+	Folder   string `json:"folder"`
+	Messages int64  `json:"messages"`
+}
+
 type jsonFolderDone struct {
 	head
 	Folder string `json:"folder"`
@@ -129,6 +135,8 @@ func (j *jsonLines) object(e mailsync.Event) any {
 		return jsonFolderPlanned{h("folder-planned", e.Account), e.Source, e.Target, e.Create, e.Messages, e.Copy, e.Opened}
 	case mailsync.MessageCopied:
 		return jsonMessageCopied{h("message-copied", e.Account), e.Folder, e.Bytes}
+	case mailsync.MessagesDeferred:
+		return jsonMessagesDeferred{h("messages-deferred", e.Account), e.Folder, e.Messages}
 	case mailsync.FolderDone:
 		return jsonFolderDone{h("folder-done", e.Account), e.Folder, e.Copied, e.Flags}
 	case mailsync.Exception:
