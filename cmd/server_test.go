@@ -40,10 +40,11 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME]]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed]
 //
 // It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
-// from now), and sets the variable NAME to its address.
+// from now; with -keyword they have that flag), and sets the variable NAME to its address. With
+// -fixed its folders keep the system flags and no others.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -54,9 +55,11 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	password := set.String("password", "wonder land", "")
 	mail := set.Int("mail", 0, "")
 	every := set.Duration("every", 0, "")
+	keyword := set.String("keyword", "", "")
+	fixed := set.Bool("fixed", false, "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, *every, connections)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword}, *fixed, connections)
 	ts.Check(err)
 	ts.Value(countersKey{}).(counters)[addr] = connections
 	ts.Defer(stop)
@@ -109,7 +112,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int, every time.Duration, connections *atomic.Int64) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed bool, connections *atomic.Int64) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -118,7 +121,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, every time.D
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
 	memory := imapmemserver.New()
 	for name := range strings.SplitSeq(names, ",") {
-		user, err := mailbox(name, password, mail, every)
+		user, err := mailbox(name, password, mail)
 		if err != nil {
 			return "", nil, err
 		}
@@ -126,6 +129,9 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, every time.D
 	}
 	options := &imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			if fixed {
+				return fixedFlags{memory.NewSession().(imapserver.SessionIMAP4rev2)}, nil, nil
+			}
 			return memory.NewSession(), nil, nil
 		},
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}},
@@ -154,8 +160,26 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, every time.D
 	return addr, func() { server.Close(); running.Wait() }, nil
 }
 
+// fixedFlags is a session on a server whose folders keep no keywords.
+type fixedFlags struct{ imapserver.SessionIMAP4rev2 }
+
+func (s fixedFlags) Select(name string, options *imap.SelectOptions) (*imap.SelectData, error) {
+	data, err := s.SessionIMAP4rev2.Select(name, options)
+	if err == nil {
+		data.PermanentFlags = []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft}
+	}
+	return data, err
+}
+
+// corpus is the mail that a user begins with.
+type corpus struct {
+	count   int
+	every   time.Duration // 0: all of one day in 1995
+	keyword string        // "": no flags
+}
+
 // mailbox is a user with mail in INBOX and in a folder with an umlaut and a hostile name.
-func mailbox(name, password string, mail int, every time.Duration) (*imapmemserver.User, error) {
+func mailbox(name, password string, mail corpus) (*imapmemserver.User, error) {
 	u := imapmemserver.NewUser(name, password)
 	// This server numbers its folders' UIDVALIDITY from 1. Two of them would look like one mailbox.
 	var err error
@@ -163,21 +187,24 @@ func mailbox(name, password string, mail int, every time.Duration) (*imapmemserv
 		err = errors.Join(err, u.Create("x", nil), u.Delete("x"))
 	}
 	err = errors.Join(err, u.Create("INBOX", nil))
-	if mail > 0 {
+	if mail.count > 0 {
 		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\x1b[31m", nil))
 	}
-	for i := range mail {
+	for i := range mail.count {
 		text := fmt.Sprintf("From: a@b.example\r\nTo: alice@old.example\r\nSubject: %d\r\n"+
 			"Date: Mon, 02 Jan 1995 15:04:05 +0000\r\nMessage-ID: <%d@b.example>\r\n\r\nHello %d\r\n", i, i, i)
 		folder := "INBOX"
 		if i%3 == 2 {
 			folder = "Entwürfe"
 		}
-		arrived := time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)
-		if every > 0 {
-			arrived = time.Now().Add(-time.Duration(i)*every - every/2)
+		with := imap.AppendOptions{Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)}
+		if mail.every > 0 {
+			with.Time = time.Now().Add(-time.Duration(i)*mail.every - mail.every/2)
 		}
-		_, e := u.Append(folder, literal{strings.NewReader(text)}, &imap.AppendOptions{Time: arrived})
+		if mail.keyword != "" {
+			with.Flags = []imap.Flag{imap.Flag(mail.keyword)}
+		}
+		_, e := u.Append(folder, literal{strings.NewReader(text)}, &with)
 		err = errors.Join(err, e)
 	}
 	return u, err
