@@ -332,3 +332,55 @@ func TestFilterInterrupted(t *testing.T) {
 		})
 	}
 }
+
+// Messages that move on the source: what was carried moves along whatever the filter says, what was deferred stays so.
+func TestFilterAndMoves(t *testing.T) {
+	b := newBench(t)
+	b.fill("A", 0, 20)
+	b.src.folder("B")
+	b.pass(newer(10))
+	b.src.move("A", 20, "B") // carried
+	b.src.move("A", 3, "B")  // deferred
+	if r := b.pass(newer(100)); r.Followed != 1 || r.Copied != 0 || r.Deferred != 10 {
+		t.Errorf("%+v", r)
+	}
+	b.adds("moved", 10)
+	b.src.move("B", 2, "A") // and back
+	if r := b.pass(); r.Copied != 10 || r.Deferred != 0 || r.Followed != 0 {
+		t.Errorf("%+v", r)
+	}
+	b.adds("at the end", 0)
+	b.equal("at the end")
+	b.quiet("after that")
+}
+
+// What servers leave out makes a pass dearer, not wrong.
+func TestFilterOnPlainServers(t *testing.T) {
+	for name, set := range map[string]func(*bench){
+		"without mod-sequences": func(b *bench) { b.src.noModSeq = true },
+		"without UIDPLUS":       func(b *bench) { b.dst.noUIDs = true },
+		"without MULTIAPPEND":   func(b *bench) { b.dst.multi = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			set(b)
+			b.fill("INBOX", 0, 40)
+			b.pass(newer(25))
+			b.fill("INBOX", 10, 12)
+			b.fill("INBOX", 40, 43)
+			b.src.setFlags("INBOX", 2, imap.FlagFlagged)
+			if r := b.pass(newer(25)); r.Copied != 3 || r.Deferred != 27 || r.Flags != 0 {
+				t.Errorf("%+v", r)
+			}
+			b.adds("delta", 27)
+			if r := b.pass(newer(5)); r.Copied != 22 || r.Deferred != 5 {
+				t.Errorf("%+v", r)
+			}
+			if r := b.pass(); r.Copied != 5 || r.Deferred != 0 {
+				t.Errorf("%+v", r)
+			}
+			b.adds("at the end", 0)
+			b.equal("at the end")
+		})
+	}
+}
