@@ -10,8 +10,8 @@ import (
 	"mailmove/state"
 )
 
-// What earlier passes deferred, in this one: carried where the filter lets it through now, forgotten where it is not
-// on the source any more.
+// Messages below the mark that are to be carried: what earlier passes deferred and the filter lets through now, and on
+// request what is gone on the target. What is deferred and not on the source any more is forgotten.
 
 // wanted plans messages of the ledger that are to be carried, or carried again.
 func (j *job) wanted(uids []uint32) {
@@ -25,6 +25,20 @@ func (j *job) wanted(uids []uint32) {
 		j.retarget = j.retarget || j.create
 	}
 	j.estimate += int64(len(uids))
+}
+
+// recopy plans what is gone-on-target and is wanted again.
+func (a *attempt) recopy(ctx context.Context, j *job) error {
+	if !a.RecopyGone || j.pair.ID == 0 {
+		return nil
+	}
+	var gone []uint32
+	err := a.State.RowsByStatus(ctx, j.pair.ID, state.Gone, func(r state.Row) error {
+		gone = append(gone, r.SourceUID)
+		return nil
+	})
+	j.wanted(gone)
+	return err
 }
 
 // resume plans what the filter lets through now. Where the UIDs mean something else (matchLedger) the rows go, and

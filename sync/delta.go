@@ -52,14 +52,7 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 		return outcome{}, err
 	}
 	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
-	var flags imapx.Read
-	if j.rows > 0 && (now == nil || now.HighestModSeq == 0 || now.HighestModSeq != then.HighestModSeq) {
-		known := from(1)
-		if newMail && len(have) == 0 {
-			known = imap.UIDSet{imap.UIDRange{Start: 1, Stop: imap.UID(max(start-1, 1))}}
-		}
-		flags = imapx.Read{UIDs: known, Want: imapx.WantFlags, ChangedSince: then.HighestModSeq}
-	}
+	flags := j.changedFlags(start, newMail && len(have) == 0)
 	if len(j.recopy) == 0 && !newMail && flags.Want == 0 {
 		return outcome{mark: *now}, nil
 	}
@@ -70,27 +63,26 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if err := l.recheck(ctx, j, check); err != nil {
 		return outcome{}, err
 	}
+	news := imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: wholeMessage}
+	filtered := newMail && l.Filter.active()
+	var s sifted
+	if filtered {
+		if s, err = l.sift(ctx, j, news.UIDs, news.Except); err != nil {
+			return outcome{}, err
+		}
+		news.UIDs, news.Except = s.pass, nil
+	}
 	var reads []imapx.Read
 	if len(j.recopy) > 0 {
 		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: wholeMessage})
 	}
-	var s sifted
-	if newMail {
-		news := imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: wholeMessage}
-		if l.Filter.active() {
-			if s, err = l.sift(ctx, j, news.UIDs, news.Except); err != nil {
-				return outcome{}, err
-			}
-			news.UIDs, news.Except = s.pass, nil
-		}
-		if len(news.UIDs) > 0 || !l.Filter.active() {
-			reads = append(reads, news)
-		}
+	if newMail && (!filtered || len(news.UIDs) > 0) {
+		reads = append(reads, news)
 	}
 	if flags.Want != 0 {
 		reads = append(reads, flags)
 	}
-	r := outcome{}
+	var r outcome
 	if len(reads) > 0 {
 		if r, err = l.copy(ctx, j, reads...); err == nil {
 			err = l.neverCame(ctx, j)
@@ -99,10 +91,24 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	switch {
 	case !newMail:
 		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
-	case l.Filter.active():
+	case filtered:
 		r.mark = s.mark // what came or changed since was not looked at
 	}
 	return r, err
+}
+
+// changedFlags asks for the flags of known messages where the marks say that some changed; the zero Read for nothing. Below
+// start all is known, from there on nothing is if fresh.
+func (j *job) changedFlags(start uint32, fresh bool) imapx.Read {
+	then, now := j.pair.SourceMark, j.source.Mark
+	if j.rows == 0 || now != nil && now.HighestModSeq != 0 && now.HighestModSeq == then.HighestModSeq {
+		return imapx.Read{}
+	}
+	known := from(1)
+	if fresh {
+		known = imap.UIDSet{imap.UIDRange{Start: 1, Stop: imap.UID(max(start-1, 1))}}
+	}
+	return imapx.Read{UIDs: known, Want: imapx.WantFlags, ChangedSince: then.HighestModSeq}
 }
 
 // listed is the UIDs from n on as far as the listing of this pass goes. What came later is the next pass's: it may
@@ -295,18 +301,4 @@ func (p *flagPlan) add(target uint32, add, remove []imap.Flag) {
 	}
 	c.UIDs.AddNum(imap.UID(target))
 	p.count[k]++
-}
-
-// recopy plans what is gone-on-target and is wanted again.
-func (a *attempt) recopy(ctx context.Context, j *job) error {
-	if !a.RecopyGone || j.pair.ID == 0 {
-		return nil
-	}
-	var gone []uint32
-	err := a.State.RowsByStatus(ctx, j.pair.ID, state.Gone, func(r state.Row) error {
-		gone = append(gone, r.SourceUID)
-		return nil
-	})
-	j.wanted(gone)
-	return err
 }
