@@ -65,7 +65,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 			}
 			return t, nil
 		},
-		Memory: p.memory, Connections: p.connections, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
+		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	})
 	err = passError(report, err, a.stops)

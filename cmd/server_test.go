@@ -41,9 +41,11 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed]
 //
-// It starts a server in memory, with N messages for each user, and sets the variable NAME to its address.
+// It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
+// from now; with -keyword they have that flag), and sets the variable NAME to its address. With
+// -fixed its folders keep the system flags and no others.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -53,10 +55,13 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	user := set.String("user", "alice", "")
 	password := set.String("password", "wonder land", "")
 	mail := set.Int("mail", 0, "")
+	every := set.Duration("every", 0, "")
+	keyword := set.String("keyword", "", "")
+	fixed := set.Bool("fixed", false, "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
 	limit := new(atomic.Uint32)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections, limit)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword}, *fixed, connections, limit)
 	ts.Check(err)
 	ts.Value(limitsKey{}).(limits)[addr] = limit
 	ts.Value(countersKey{}).(counters)[addr] = connections
@@ -110,7 +115,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed bool, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -127,7 +132,11 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 	}
 	options := &imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return limited{memory.NewSession().(imapserver.SessionIMAP4rev2), limit}, nil, nil
+			session := memory.NewSession().(imapserver.SessionIMAP4rev2)
+			if fixed {
+				session = fixedFlags{session}
+			}
+			return limited{session, limit}, nil, nil
 		},
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}},
 		InsecureAuth: mode == "clear",
@@ -155,8 +164,26 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 	return addr, func() { server.Close(); running.Wait() }, nil
 }
 
+// fixedFlags is a session on a server whose folders keep no keywords.
+type fixedFlags struct{ imapserver.SessionIMAP4rev2 }
+
+func (s fixedFlags) Select(name string, options *imap.SelectOptions) (*imap.SelectData, error) {
+	data, err := s.SessionIMAP4rev2.Select(name, options)
+	if err == nil {
+		data.PermanentFlags = []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft}
+	}
+	return data, err
+}
+
+// corpus is the mail that a user begins with.
+type corpus struct {
+	count   int
+	every   time.Duration // 0: all of one day in 1995
+	keyword string        // "": no flags
+}
+
 // mailbox is a user with mail in INBOX and in a folder with an umlaut and a hostile name.
-func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
+func mailbox(name, password string, mail corpus) (*imapmemserver.User, error) {
 	u := imapmemserver.NewUser(name, password)
 	// This server numbers its folders' UIDVALIDITY from 1. Two of them would look like one mailbox.
 	var err error
@@ -164,19 +191,24 @@ func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
 		err = errors.Join(err, u.Create("x", nil), u.Delete("x"))
 	}
 	err = errors.Join(err, u.Create("INBOX", nil))
-	if mail > 0 {
+	if mail.count > 0 {
 		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\x1b[31m", nil))
 	}
-	for i := range mail {
+	for i := range mail.count {
 		text := fmt.Sprintf("From: a@b.example\r\nTo: alice@old.example\r\nSubject: %d\r\n"+
 			"Date: Mon, 02 Jan 1995 15:04:05 +0000\r\nMessage-ID: <%d@b.example>\r\n\r\nHello %d\r\n", i, i, i)
 		folder := "INBOX"
 		if i%3 == 2 {
 			folder = "Entwürfe"
 		}
-		_, e := u.Append(folder, literal{strings.NewReader(text)}, &imap.AppendOptions{
-			Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC),
-		})
+		with := imap.AppendOptions{Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)}
+		if mail.every > 0 {
+			with.Time = time.Now().Add(-time.Duration(i)*mail.every - mail.every/2)
+		}
+		if mail.keyword != "" {
+			with.Flags = []imap.Flag{imap.Flag(mail.keyword)}
+		}
+		_, e := u.Append(folder, literal{strings.NewReader(text)}, &with)
 		err = errors.Join(err, e)
 	}
 	return u, err

@@ -88,22 +88,28 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
-// Messages that their users moved on the target have a column where there are any.
+// Messages that their users moved on the target, and those that a filter left out, have a column where there are any.
 func statusTable(w io.Writer, all []state.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	anyMoved := slices.ContainsFunc(all, func(s state.Summary) bool { return s.Messages.Moved > 0 })
-	moved := func(text string) string {
-		if anyMoved {
+	moved := someColumn(all, func(s state.Summary) int64 { return s.Messages.Moved })
+	deferred := someColumn(all, func(s state.Summary) int64 { return s.Messages.Deferred })
+	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%s%sEXCEPTIONS\tLAST PASS\tACCOUNT\n", moved("MOVED"), deferred("DEFERRED"))
+	for _, s := range all {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
+			moved(ui.Count(s.Messages.Moved)), deferred(ui.Count(s.Messages.Deferred)), ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
+	}
+	return t.Flush()
+}
+
+// someColumn makes the cells of a column that is there if one account has a number for it.
+func someColumn(all []state.Summary, number func(state.Summary) int64) func(string) string {
+	there := slices.ContainsFunc(all, func(s state.Summary) bool { return number(s) > 0 })
+	return func(text string) string {
+		if there {
 			return text + "\t"
 		}
 		return ""
 	}
-	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%sEXCEPTIONS\tLAST PASS\tACCOUNT\n", moved("MOVED"))
-	for _, s := range all {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
-			moved(ui.Count(s.Messages.Moved)), ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
-	}
-	return t.Flush()
 }
 
 // lastPass says when and how the last pass ended, or who is at it.
@@ -162,6 +168,8 @@ type statusRecord struct {
 	Bytes      int64           `json:"bytes"`
 	Moved      int64           `json:"moved"`
 	Gone       int64           `json:"gone"`
+	Refused    int64           `json:"refused"`
+	Deferred   int64           `json:"deferred"`
 	SourceGone int64           `json:"source_gone"`
 	Open       int64           `json:"open"`
 	Exceptions int64           `json:"exceptions"`
@@ -202,7 +210,8 @@ func record(s state.Summary) statusRecord {
 	r := statusRecord{
 		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
 		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
-		Moved: s.Messages.Moved, Gone: s.Messages.Gone, SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
+		Moved: s.Messages.Moved, Gone: s.Messages.Gone, Refused: s.Messages.Refused, Deferred: s.Messages.Deferred,
+		SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
 		Listed: []jsonException{},
 	}
 	if len(s.Passes) > 0 {

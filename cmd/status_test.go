@@ -55,7 +55,7 @@ func TestStatusShowsMovedMessages(t *testing.T) {
 	table("FOLDERS MESSAGES SIZE EXCEPTIONS LAST PASS ACCOUNT", "1 3 27 B 0 no pass yet alice")
 	keep("bert", 1, 3)
 	table("FOLDERS MESSAGES SIZE MOVED EXCEPTIONS LAST PASS ACCOUNT", "1 3 27 B 0 0 no pass yet alice", "1 1 9 B 2 0 no pass yet bert")
-	for i, want := range []string{`"stored":3,"bytes":27,"moved":0,"gone":0,`, `"stored":1,"bytes":9,"moved":2,"gone":0,`} {
+	for i, want := range []string{`"stored":3,"bytes":27,"moved":0,"gone":0,"refused":0,"deferred":0,`, `"stored":1,"bytes":9,"moved":2,"gone":0,"refused":0,"deferred":0,`} {
 		if line := show(true)[i]; !strings.Contains(line, want) {
 			t.Errorf("%s has no %s", line, want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
+	mailsync "mailmove/sync"
 )
 
 // syncFlags are what "mailmove sync" takes.
@@ -22,6 +23,7 @@ type syncFlags struct {
 	memory      byteSize
 	connections int
 	retryFor    interval
+	filter      filterFlags
 	recopyGone  bool
 	loginNow    bool
 	strict      bool
@@ -85,6 +87,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
+	group(set, groups[1], f.filter.bind)
 	group(set, groups[2], func(s *pflag.FlagSet) {
 		s.Var(&f.progress, "progress", "how often a line of progress is printed where there is no terminal, or off")
 		s.BoolVar(&f.quiet, "quiet", false, "print nothing unless something is new: for cron")
@@ -116,6 +119,10 @@ func (f *syncFlags) validate() (*pass, error) {
 	case len(f.id) > 200 || ui.Clean(f.id) != f.id:
 		return nil, usagef("", "--id %q: it is a name of at most 200 bytes, without control characters", ui.Short(ui.Clean(f.id), maxShownValue))
 	}
+	filter, err := f.filter.filter(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	dir, err := stateDir(f.stateDir)
 	if err != nil {
 		return nil, err
@@ -123,7 +130,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
-		recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
+		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -147,6 +154,7 @@ type pass struct {
 	memory      int64
 	connections int
 	retryFor    time.Duration
+	filter      mailsync.Filter
 	recopyGone  bool
 	loginNow    bool
 	strict      bool

@@ -77,12 +77,12 @@ func TestWords(t *testing.T) {
 		must(t, f.reader.QueryRow(`SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?`, name).Scan(&text))
 		return text
 	}
-	for i, word := range []string{Stored.String(), Gone.String(), Refused.String(), SourceGone.String(), Moved.String()} {
+	for i, word := range []string{Stored.String(), Gone.String(), Refused.String(), SourceGone.String(), Moved.String(), Deferred.String()} {
 		if !strings.Contains(view("messages"), fmt.Sprintf("WHEN %d THEN '%s'", i, word)) {
 			t.Errorf("status %d, %s", i, word)
 		}
 	}
-	if Status(5).String() != "unknown" {
+	if Status(6).String() != "unknown" {
 		t.Error("a status has no test")
 	}
 	for i, word := range []string{WindowOpen.String(), WindowWatched.String()} {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 )
 
 // Exception is a message or folder that could not be carried as it is.
@@ -12,6 +14,7 @@ type Exception struct {
 	Pair      int64  // 0: no folder pair, the account or a folder that could not be planned
 	Folder    string // source, decoded; with Pair 0 it belongs to the identity
 	UID       uint32 // source; 0: the folder
+	Flag      string // with the reason flag: which one; it belongs to the identity
 	Reason    string // one word of the table in docs/state.md
 	Code      string // the server's response code, may be empty
 	Detail    string // the server's words
@@ -26,7 +29,7 @@ type Exception struct {
 // maxExceptionText bounds each text of an exception, in bytes: they come from servers and mail.
 const maxExceptionText = 500
 
-// PutException stores an exception, one for each pair, source UID and reason. Of one that is there already the
+// PutException stores an exception, one for each pair, source UID, reason and flag. Of one that is there already the
 // texts and LastPass are brought up to date, FirstPass stays, and Accepted stays set once it is. isNew: it was
 // not there, the pass that found it first was killed and never reported it, or it was asked for again (Retry); never
 // where it is accepted.
@@ -37,7 +40,7 @@ func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err e
 	if e.FirstPass == 0 {
 		e.FirstPass = e.LastPass
 	}
-	for _, s := range []*string{&e.Folder, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date} {
+	for _, s := range []*string{&e.Folder, &e.Flag, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date} {
 		*s = shorten(*s, maxExceptionText)
 	}
 	err = f.write(ctx, "store exception", func(t *tx) error {
@@ -49,12 +52,13 @@ func (f *File) PutException(ctx context.Context, e Exception) (isNew bool, err e
 
 func (t *tx) putException(e Exception) (isNew bool, err error) {
 	var id, first, accepted int64
-	err = t.queryRow(`SELECT id, first_pass, accepted FROM exceptions WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4)`,
-		[]any{e.Pair, e.UID, e.Reason, e.Folder}, &id, &first, &accepted)
+	err = t.queryRow(`SELECT id, first_pass, accepted FROM exceptions
+		WHERE pair = ?1 AND uid = ?2 AND reason = ?3 AND (?1 > 0 OR folder = ?4) AND flag = ?5 COLLATE NOCASE`,
+		[]any{e.Pair, e.UID, e.Reason, e.Folder, e.Flag}, &id, &first, &accepted)
 	if errors.Is(err, sql.ErrNoRows) {
-		_, err = t.exec(`INSERT INTO exceptions (pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Pair, e.Folder, e.UID, e.Reason, e.Code, e.Detail,
-			e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass, number(e.Accepted))
+		_, err = t.exec(`INSERT INTO exceptions (pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted, flag)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Pair, e.Folder, e.UID, e.Reason, e.Code, e.Detail,
+			e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass, number(e.Accepted), e.Flag)
 		return true, err
 	}
 	if err != nil {
@@ -92,6 +96,30 @@ func (f *File) ClearExceptions(ctx context.Context, pair int64, uids []uint32) e
 	})
 }
 
+// ClearAccountExceptions removes the account's own exceptions (pair 0, UID 0) of one reason, but for those of the
+// flags in keep.
+func (f *File) ClearAccountExceptions(ctx context.Context, reason string, keep []string) error {
+	flags, err := queryAll(ctx, f.reader, `SELECT flag FROM exceptions WHERE pair = 0 AND uid = 0 AND reason = ?`,
+		func(rows *sql.Rows) (flag string, err error) { return flag, rows.Scan(&flag) }, reason)
+	if err != nil {
+		return f.fail("read exceptions", err)
+	}
+	flags = slices.DeleteFunc(flags, func(flag string) bool {
+		return slices.ContainsFunc(keep, func(k string) bool { return strings.EqualFold(shorten(k, maxExceptionText), flag) })
+	})
+	if len(flags) == 0 {
+		return nil
+	}
+	return f.write(ctx, "clear exceptions", func(t *tx) error {
+		for _, flag := range flags {
+			if _, err := t.exec(`DELETE FROM exceptions WHERE pair = 0 AND uid = 0 AND reason = ? AND flag = ?`, reason, flag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Exceptions gives all exceptions, by folder pair and source UID.
 func (f *File) Exceptions(ctx context.Context) ([]Exception, error) {
 	all, err := queryExceptions(ctx, f.reader, -1)
@@ -101,14 +129,14 @@ func (f *File) Exceptions(ctx context.Context) ([]Exception, error) {
 // queryExceptions gives at most limit exceptions, all with -1.
 func queryExceptions(ctx context.Context, db *sql.DB, limit int) ([]Exception, error) {
 	return queryAll(ctx, db, `SELECT `+exceptionColumns+`
-		FROM exceptions ORDER BY pair, uid, folder, reason LIMIT ?`, scanException, limit)
+		FROM exceptions ORDER BY pair, uid, folder, reason, flag LIMIT ?`, scanException, limit)
 }
 
-const exceptionColumns = `id, pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted`
+const exceptionColumns = `id, pair, folder, uid, reason, code, detail, message_id, subject, date, first_pass, last_pass, accepted, flag`
 
 func scanException(rows *sql.Rows) (e Exception, err error) {
 	return e, rows.Scan(&e.ID, &e.Pair, &e.Folder, &e.UID, &e.Reason, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date,
-		&e.FirstPass, &e.LastPass, &e.Accepted)
+		&e.FirstPass, &e.LastPass, &e.Accepted, &e.Flag)
 }
 
 // shorten cuts s to at most n bytes, not inside a character.

@@ -38,8 +38,8 @@ type PairSummary struct {
 
 // Tally counts ledger rows by status.
 type Tally struct {
-	Stored, Gone, Refused, SourceGone, Moved int64
-	Bytes                                    int64 // of the stored ones, as the source sent them
+	Stored, Gone, Refused, SourceGone, Moved, Deferred int64
+	Bytes                                              int64 // of the stored ones, as the source sent them
 }
 
 func (t *Tally) add(s Status, count, bytes int64) {
@@ -55,6 +55,8 @@ func (t *Tally) add(s Status, count, bytes int64) {
 		t.SourceGone += count
 	case Moved:
 		t.Moved += count
+	case Deferred:
+		t.Deferred += count
 	}
 }
 

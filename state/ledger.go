@@ -21,9 +21,9 @@ type Row struct {
 }
 
 const (
-	readChunk = 500 // ledger rows that a reader holds at once
-	selectRow = `SELECT l.source_uid, l.target_uid, l.fingerprint, l.digest, l.size, l.date, f.flags, l.status, l.window
-		FROM ledger l JOIN flagsets f ON f.id = l.flags `
+	readChunk  = 500 // ledger rows that a reader holds at once
+	rowColumns = `SELECT l.source_uid, l.target_uid, l.fingerprint, l.digest, l.size, l.date, f.flags, l.status, l.window `
+	selectRow  = rowColumns + `FROM ledger l JOIN flagsets f ON f.id = l.flags `
 )
 
 // ledgerRow is a Row with the window that recorded it (0: none).

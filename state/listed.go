@@ -49,5 +49,5 @@ func ReadExceptions(ctx context.Context, path string, fn func(account string, e 
 
 func scanListed(rows *sql.Rows) (e ListedException, err error) {
 	return e, rows.Scan(&e.ID, &e.Pair, &e.Folder, &e.UID, &e.Reason, &e.Code, &e.Detail, &e.MessageID, &e.Subject, &e.Date,
-		&e.FirstPass, &e.LastPass, &e.Accepted, &e.New)
+		&e.FirstPass, &e.LastPass, &e.Accepted, &e.Flag, &e.New)
 }

@@ -33,6 +33,7 @@ type PassRecord struct {
 	Doubles        int64
 	Exceptions     int64
 	NewExceptions  int64
+	Deferred       int64 // left out by a filter, of the whole account, when the pass ended
 }
 
 // keepPasses is how many passes the history holds: three days of one every five minutes.
@@ -68,9 +69,9 @@ func (f *File) EndPass(ctx context.Context, id int64, p PassRecord) error {
 	}
 	err := f.write(ctx, "end pass", func(t *tx) error {
 		n, err := t.exec(`UPDATE passes SET ended = ?, result = ?, error = ?, folders = ?, source_messages = ?, copied = ?, copied_bytes = ?,
-			matched = ?, flags = ?, recovered = ?, doubles = ?, exceptions = ?, new_exceptions = ? WHERE id = ?`,
+			matched = ?, flags = ?, recovered = ?, doubles = ?, exceptions = ?, new_exceptions = ?, deferred = ? WHERE id = ?`,
 			p.Ended.UnixMilli(), p.Result, shorten(p.Error, maxExceptionText), p.Folders, p.SourceMessages, p.Copied, p.CopiedBytes,
-			p.Matched, p.Flags, p.Recovered, p.Doubles, p.Exceptions, p.NewExceptions, id)
+			p.Matched, p.Flags, p.Recovered, p.Doubles, p.Exceptions, p.NewExceptions, p.Deferred, id)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("no pass %d", id)
 		}
@@ -90,10 +91,10 @@ func (f *File) Passes(ctx context.Context, limit int) ([]PassRecord, error) {
 
 func queryPasses(ctx context.Context, db *sql.DB, limit int) ([]PassRecord, error) {
 	return queryAll(ctx, db, `SELECT id, started, ended, result, error, folders, source_messages, copied, copied_bytes, matched, flags,
-		recovered, doubles, exceptions, new_exceptions FROM passes ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (p PassRecord, err error) {
+		recovered, doubles, exceptions, new_exceptions, deferred FROM passes ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (p PassRecord, err error) {
 		var started, ended int64
 		err = rows.Scan(&p.ID, &started, &ended, &p.Result, &p.Error, &p.Folders, &p.SourceMessages, &p.Copied, &p.CopiedBytes,
-			&p.Matched, &p.Flags, &p.Recovered, &p.Doubles, &p.Exceptions, &p.NewExceptions)
+			&p.Matched, &p.Flags, &p.Recovered, &p.Doubles, &p.Exceptions, &p.NewExceptions, &p.Deferred)
 		p.Started = time.UnixMilli(started)
 		if ended > 0 {
 			p.Ended = time.UnixMilli(ended)

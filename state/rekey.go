@@ -12,7 +12,7 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 
 // Rekey follows a source folder whose UIDs changed (UIDVALIDITY changed, or UIDs were used again): moved maps the
 // old source UID to the new one. Rows that it does not name are parked: they lose their source UID, become
-// SourceGone and are only found by RowsByTarget any more. Messages of open windows and exceptions of the pair
+// SourceGone and are only found by RowsByTarget any more; Deferred ones go, for nothing of them can be found again. Messages of open windows and exceptions of the pair
 // follow; an exception that is not named goes, a window's message that is not named has SourceUID 0. One
 // transaction; two old UIDs for one new are refused. Marks stay: the caller commits them next, and where it dies
 // in between, the same matching by fingerprint gives the identity and Rekey can be done again.
@@ -33,6 +33,7 @@ func (f *File) Rekey(ctx context.Context, pair int64, moved map[uint32]uint32) e
 			query string
 			args  []any
 		}{
+			{`DELETE FROM ledger WHERE pair = ? AND status = 5`, []any{pair}},
 			{`UPDATE ledger SET source_uid = ? - source_uid WHERE pair = ? AND source_uid > 0`, []any{base, pair}},
 			{`UPDATE ledger SET source_uid = (SELECT m.new FROM moved m WHERE m.old = ?1 - ledger.source_uid)
 				WHERE pair = ?2 AND source_uid < ?1 AND EXISTS (SELECT 1 FROM moved m WHERE m.old = ?1 - ledger.source_uid)`, []any{base, pair}},

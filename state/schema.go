@@ -86,6 +86,24 @@ func schema() []step {
 			l.size, CASE l.date WHEN 0 THEN NULL ELSE datetime(l.date, 'unixepoch') END AS date, f.flags,
 			lower(hex(l.fingerprint)) AS fingerprint, lower(hex(l.digest)) AS digest
 			FROM ledger l LEFT JOIN pairs p ON p.id = l.pair LEFT JOIN flagsets f ON f.id = l.flags`,
+	}, {
+		// Status 5: a program that does not know it would take what a filter left out for carried.
+		`CREATE INDEX ledger_deferred ON ledger (pair, source_uid) WHERE status = 5`,
+		`ALTER TABLE passes ADD COLUMN deferred INTEGER NOT NULL DEFAULT 0`,
+		`ALTER TABLE exceptions ADD COLUMN flag TEXT NOT NULL DEFAULT ''`,
+		`CREATE TABLE unkept (pair INTEGER NOT NULL, flag TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (pair, flag)) WITHOUT ROWID`,
+		`DROP VIEW messages`,
+		`CREATE VIEW messages AS SELECT p.source_name AS folder, l.source_uid, l.target_uid,
+			CASE l.status WHEN 0 THEN 'stored' WHEN 1 THEN 'gone-on-target' WHEN 2 THEN 'refused' WHEN 3 THEN 'gone-on-source'
+				WHEN 4 THEN 'moved-on-target' WHEN 5 THEN 'deferred' ELSE l.status END AS status,
+			l.size, CASE l.date WHEN 0 THEN NULL ELSE datetime(l.date, 'unixepoch') END AS date, f.flags,
+			lower(hex(l.fingerprint)) AS fingerprint, lower(hex(l.digest)) AS digest
+			FROM ledger l LEFT JOIN pairs p ON p.id = l.pair LEFT JOIN flagsets f ON f.id = l.flags`,
+		`DROP VIEW history`,
+		`CREATE VIEW history AS SELECT id AS pass, datetime(started / 1000, 'unixepoch') AS started,
+			CASE ended WHEN 0 THEN NULL ELSE round((ended - started) / 1000.0, 1) END AS seconds,
+			result, error, folders, source_messages, copied, copied_bytes, matched, flags, recovered, doubles,
+			exceptions, new_exceptions, deferred FROM passes`,
 	}}
 }
 

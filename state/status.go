@@ -15,6 +15,7 @@ const (
 	Refused                  // an exception: not carried
 	SourceGone               // vanished from the source after it was stored
 	Moved                    // its user moved it to another folder of the target; no TargetUID
+	Deferred                 // left out by a filter: SourceUID, Size and Date are known, nothing else
 )
 
 // String gives the word that `mailmove status` and the view `messages` use.
@@ -30,6 +31,8 @@ func (s Status) String() string {
 		return "gone-on-source"
 	case Moved:
 		return "moved-on-target"
+	case Deferred:
+		return "deferred"
 	}
 	return "unknown"
 }
@@ -39,7 +42,7 @@ func (s Status) String() string {
 // that the ledger does not know are ignored. One transaction.
 func (f *File) SetStatus(ctx context.Context, pair int64, uids []uint32, s Status) error {
 	if s == Stored || s > Moved {
-		return f.fail("store status", fmt.Errorf("a row becomes %q only with its target UID", s))
+		return f.fail("store status", fmt.Errorf("%q is no status that a row becomes by losing its target UID", s))
 	}
 	return f.eachUID(ctx, "store status", uids, func(t *tx, uid uint32) error {
 		_, err := t.exec(`UPDATE ledger SET status = ?, target_uid = 0 WHERE pair = ? AND source_uid = ?`, int64(s), pair, uid)

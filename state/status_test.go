@@ -12,7 +12,7 @@ func TestSetStatus(t *testing.T) {
 	pair, other := testPair(t, f, "INBOX"), testPair(t, f, "Other")
 	must(t, f.PutRows(ctx, pair, testRows(1, 1200)))
 	must(t, f.PutRows(ctx, other, testRows(1, 1200)))
-	for _, s := range []Status{Stored, Moved + 1, 255} {
+	for _, s := range []Status{Stored, Deferred, 255} {
 		if err := f.SetStatus(ctx, pair, []uint32{1}, s); err == nil {
 			t.Errorf("%v was taken", s)
 		}

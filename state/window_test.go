@@ -202,7 +202,7 @@ func compare(t *testing.T, f *File, pair int64, m *model, r *rand.Rand) {
 	}
 	checkRows(t, f, pair, int64(len(m.rows)))
 	all := slices.Sorted(maps.Keys(m.rows))
-	for s := Stored; s <= Moved; s++ {
+	for s := Stored; s <= Deferred; s++ {
 		want := slices.DeleteFunc(slices.Clone(all), func(uid uint32) bool { return m.rows[uid].Status != s })
 		var got []Row
 		must(t, f.RowsByStatus(ctx, pair, s, func(r Row) error { got = append(got, r); return nil }))

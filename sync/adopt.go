@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -97,10 +98,11 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 	rows := make([]state.Row, 0, len(couples))
 	for _, c := range couples {
 		s, t := src[c.a], dst[c.b]
-		rows = append(rows, state.Row{SourceUID: s.uid, TargetUID: t.uid, Fingerprint: s.fp, Digest: s.digest, Size: s.size, Date: s.date, Flags: s.flags})
+		rows = append(rows, state.Row{SourceUID: s.uid, TargetUID: t.uid, Fingerprint: s.fp, Digest: s.digest, Size: s.size,
+			Date: cmp.Or(s.date, t.date), Flags: s.flags}) // the ledger has the date that the target knows
 		if s.flags != t.flags {
 			both := append(parseFlags(t.flags), parseFlags(s.flags)...)
-			if err := l.planFlags(ctx, j, plan, s.uid, t.uid, t.flags, both); err != nil {
+			if err := l.planFlags(ctx, j, plan, t.uid, t.flags, both); err != nil {
 				return err
 			}
 		}
@@ -120,14 +122,11 @@ func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []coup
 	for _, c := range couples {
 		done[c.a] = true
 	}
-	var uids []uint32
-	for _, i := range where(done, false) {
-		uids = append(uids, src[i].uid)
+	uids, err := l.deferSome(ctx, j, pick(src, where(done, false)))
+	if err != nil || len(uids) == 0 {
+		return outcome{mark: mark}, err
 	}
-	if len(uids) == 0 {
-		return outcome{mark: mark}, nil
-	}
-	r, err := l.copy(ctx, j, imapx.Read{UIDs: uidSet(sortedUIDs(uids)), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+	r, err := l.copy(ctx, j, imapx.Read{UIDs: uidSet(sortedUIDs(uids)), Want: wholeMessage})
 	r.mark = mark // what came or changed after the survey is the next pass's
 	return r, err
 }
@@ -142,7 +141,12 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 		return outcome{}, err
 	}
 	var rows []state.Row
-	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error { rows = append(rows, r); return nil }); err != nil {
+	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+		if r.Status != state.Deferred { // Rekey drops those; what they were is deferred or carried below
+			rows = append(rows, r)
+		}
+		return nil
+	}); err != nil {
 		return outcome{}, err
 	}
 	opened, err := l.opened(ctx, j)

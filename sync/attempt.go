@@ -24,7 +24,10 @@ type attempt struct {
 	source, target imapx.Listing
 	ledger         int64 // rows of all pairs
 	hindered       map[*job]error
-	asides         map[string]aside // source folders by raw name
+	deferred       map[int64]int64           // what earlier passes left out, by pair
+	unkept         map[int64][]string        // flags that target folders do not keep, by pair; under mu
+	intended       map[int64]map[uint32]bool // source UIDs that intents named when the attempt began, by pair
+	asides         map[string]aside          // source folders by raw name
 
 	mu     sync.Mutex
 	err    error           // why the attempt ended early
@@ -41,7 +44,8 @@ type lane struct {
 }
 
 func (p *pass) attempt(ctx context.Context) error {
-	a := &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside)}
+	a := &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside),
+		intended: make(map[int64]map[uint32]bool)}
 	a.intake, a.halt = context.WithCancel(p.intake)
 	defer a.halt()
 	defer a.close()
@@ -66,6 +70,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.review(ctx, jobs); err != nil {
 		return err
 	}
+	if err := a.thin(ctx, jobs); err != nil {
+		return err
+	}
 	if err := a.followMoves(ctx, jobs); err != nil {
 		return err
 	}
@@ -78,8 +85,11 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.alarm(ctx); err != nil {
 		return err
 	}
+	if err := a.tellUnkept(ctx); err != nil {
+		return err
+	}
 	if p.RecopyGone { // what was told of it is mended
-		if err := p.State.ClearExceptions(ctx, 0, []uint32{0}); err != nil {
+		if err := p.State.ClearAccountExceptions(ctx, reasonGone, nil); err != nil {
 			return err
 		}
 	}
@@ -202,6 +212,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	if stored, err = a.followRenames(ctx, stored); err != nil {
 		return nil, err
 	}
+	if err := a.recall(ctx, stored); err != nil {
+		return nil, err
+	}
 	pairs, out := mapFolders(a.source, a.target, stored)
 	for _, o := range out {
 		if !a.planned {
@@ -226,6 +239,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		j := planJob(fp, rows, a.target.Complete)
 		j.order = len(jobs)
 		if err := a.recopy(ctx, &j); err != nil {
+			return nil, err
+		}
+		if err := a.resume(ctx, &j); err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, &j)

@@ -51,8 +51,9 @@ type transfer struct {
 	Password               string
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
-	Timeout                time.Duration                                           // without progress on a connection, 0: the default
-	Connections            int                                                     // 0: the default
+	Timeout                time.Duration // without progress on a connection, 0: the default
+	Connections            int           // 0: the default
+	Filter                 mailsync.Filter
 	Trace                  string                                                  // file, "": none
 	KillAt                 int64                                                   // in a child process: dies at this step, 0: never
 	Stop                   <-chan struct{}                                         `json:"-"`
@@ -82,7 +83,7 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	source.Dial, target.Dial = x.SourceDial, x.TargetDial
 	return mailsync.Run(ctx, mailsync.Options{
 		Account: "test", State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
-		Connections: x.Connections, Stop: x.Stop, Events: x.Events,
+		Connections: x.Connections, Filter: x.Filter, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
 			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
 			if err != nil {

@@ -51,23 +51,9 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	const bodies = imapx.WantBody | imapx.WantFlags | imapx.WantDate
-	var reads []imapx.Read
-	if len(j.recopy) > 0 {
-		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: bodies})
-	}
 	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
-	if newMail {
-		reads = append(reads, imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: bodies})
-	}
-	if j.rows > 0 && (now == nil || now.HighestModSeq == 0 || now.HighestModSeq != then.HighestModSeq) {
-		known := from(1)
-		if newMail && len(have) == 0 {
-			known = imap.UIDSet{imap.UIDRange{Start: 1, Stop: imap.UID(max(start-1, 1))}}
-		}
-		reads = append(reads, imapx.Read{UIDs: known, Want: imapx.WantFlags, ChangedSince: then.HighestModSeq})
-	}
-	if len(reads) == 0 {
+	flags := j.changedFlags(start, newMail && len(have) == 0)
+	if len(j.recopy) == 0 && !newMail && flags.Want == 0 {
 		return outcome{mark: *now}, nil
 	}
 	check, err := l.newest(ctx, j)
@@ -77,11 +63,52 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 	if err := l.recheck(ctx, j, check); err != nil {
 		return outcome{}, err
 	}
-	r, err := l.copy(ctx, j, reads...)
-	if err == nil && !newMail {
+	news := imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: wholeMessage}
+	filtered := newMail && l.Filter.active()
+	var s sifted
+	if filtered {
+		if s, err = l.sift(ctx, j, news.UIDs, news.Except); err != nil {
+			return outcome{}, err
+		}
+		news.UIDs, news.Except = s.pass, nil
+	}
+	var reads []imapx.Read
+	if len(j.recopy) > 0 {
+		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: wholeMessage})
+	}
+	if newMail && (!filtered || len(news.UIDs) > 0) {
+		reads = append(reads, news)
+	}
+	if flags.Want != 0 {
+		reads = append(reads, flags)
+	}
+	var r outcome
+	if len(reads) > 0 {
+		if r, err = l.copy(ctx, j, reads...); err == nil {
+			err = l.neverCame(ctx, j)
+		}
+	}
+	switch {
+	case !newMail:
 		r.mark.UIDNext = imap.UID(then.UIDNext) // what came meanwhile was not asked for
+	case filtered:
+		r.mark = s.mark // what came or changed since was not looked at
 	}
 	return r, err
+}
+
+// changedFlags asks for the flags of known messages where the marks say that some changed; the zero Read for nothing. Below
+// start all is known, from there on nothing is if fresh.
+func (j *job) changedFlags(start uint32, fresh bool) imapx.Read {
+	then, now := j.pair.SourceMark, j.source.Mark
+	if j.rows == 0 || now != nil && now.HighestModSeq != 0 && now.HighestModSeq == then.HighestModSeq {
+		return imapx.Read{}
+	}
+	known := from(1)
+	if fresh {
+		known = imap.UIDSet{imap.UIDRange{Start: 1, Stop: imap.UID(max(start-1, 1))}}
+	}
+	return imapx.Read{UIDs: known, Want: imapx.WantFlags, ChangedSince: then.HighestModSeq}
 }
 
 // listed is the UIDs from n on as far as the listing of this pass goes. What came later is the next pass's: it may
@@ -106,7 +133,7 @@ func (j *job) covered(opened imapx.Mark) imapx.Mark {
 	return *now
 }
 
-// newest gives the ledger's newest rows below the mark whose bodies were read.
+// newest gives the ledger's newest rows below the mark by which a message can be known again.
 func (l *lane) newest(ctx context.Context, j *job) (map[uint32]state.Row, error) {
 	last := j.pair.SourceMark.UIDNext
 	if j.rows == 0 || last == 0 {
@@ -115,24 +142,32 @@ func (l *lane) newest(ctx context.Context, j *job) (map[uint32]state.Row, error)
 	var ring [newestRows]state.Row
 	n := 0
 	err := l.State.Rows(ctx, j.pair.ID, last-min(last, 1000), func(r state.Row) error {
-		ring[n%newestRows] = r
-		n++
+		if r.Fingerprint != (key{}) || r.Status == state.Deferred {
+			ring[n%newestRows] = r
+			n++
+		}
 		return nil
 	})
 	out := make(map[uint32]state.Row)
 	for _, r := range ring[:min(n, newestRows)] {
-		if r.Fingerprint != (key{}) {
-			out[r.SourceUID] = r
-		}
+		out[r.SourceUID] = r
 	}
 	return out, err
 }
 
-// reused compares a message with the ledger's row of its UID. Both the header and the date have to differ: some
-// servers show an odd header differently at times.
+// reused compares a message with the ledger's row of its UID. Two things have to differ, header and date: some servers
+// show an odd header differently at times. A date that nobody believes is not what the ledger has, and a row that is
+// deferred has no fingerprint: there the size takes its place.
 func reused(r state.Row, m imapx.Message) bool {
 	fp, _ := fingerprintOf(m.Header)
-	return fp != r.Fingerprint && unixOf(m.Date) != r.Date
+	date, size := unixOf(m.Date) != r.Date, m.Size != r.Size
+	switch {
+	case r.Status == state.Deferred:
+		return date && size
+	case believed(unixOf(m.Date)) == 0:
+		return fp != r.Fingerprint && size
+	}
+	return fp != r.Fingerprint && date
 }
 
 // seen is a message whose flags were read and not its body.
@@ -171,12 +206,12 @@ func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, er
 	for _, u := range updates {
 		row, ok := rows[u.uid]
 		text := flagText(u.flags)
-		if !ok || row.Flags == text {
+		if !ok || row.Flags == text || row.Status == state.Deferred {
 			continue
 		}
 		news[u.uid] = text
 		if row.Status == state.Stored && row.TargetUID != 0 {
-			if err := l.planFlags(ctx, j, plan, u.uid, row.TargetUID, row.Flags, u.flags); err != nil {
+			if err := l.planFlags(ctx, j, plan, row.TargetUID, row.Flags, u.flags); err != nil {
 				return 0, err
 			}
 		}
@@ -193,14 +228,14 @@ func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, er
 
 // planFlags plans the difference between what was there and what is there now, as far as the target folder keeps
 // it. \Deleted is a deletion: it is not merged into a mailbox that people work in.
-func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, uid, target uint32, then string, now []imap.Flag) error {
+func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, target uint32, then string, now []imap.Flag) error {
 	opened, err := l.opened(ctx, j)
 	if err != nil {
 		return err
 	}
 	keep := newKeeper(opened.PermanentFlags)
 	add, remove := flagDiff(parseFlags(then), now)
-	if add, err = l.keepFlags(ctx, j, keep, uid, add); err != nil {
+	if add, err = l.keepFlags(ctx, j, keep, add); err != nil {
 		return err
 	}
 	remove, _ = keep.filter(remove)
@@ -266,25 +301,4 @@ func (p *flagPlan) add(target uint32, add, remove []imap.Flag) {
 	}
 	c.UIDs.AddNum(imap.UID(target))
 	p.count[k]++
-}
-
-// recopy plans what is gone-on-target and is wanted again.
-func (a *attempt) recopy(ctx context.Context, j *job) error {
-	if !a.RecopyGone || j.pair.ID == 0 {
-		return nil
-	}
-	err := a.State.RowsByStatus(ctx, j.pair.ID, state.Gone, func(r state.Row) error {
-		j.recopy = append(j.recopy, r.SourceUID)
-		return nil
-	})
-	if err != nil || len(j.recopy) == 0 {
-		return err
-	}
-	if j.task == nothing {
-		j.task = copyDelta
-		j.create = j.target == nil
-		j.retarget = j.retarget || j.create
-	}
-	j.estimate += int64(len(j.recopy))
-	return nil
 }

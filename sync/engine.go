@@ -44,6 +44,7 @@ type Options struct {
 	SpoolDir      string          // for bodies over 1 MiB, beside the state
 	Memory        int64           // bytes for the whole pass, half of it for bodies; 0: 64 MiB, at least 16 MiB
 	Connections   int             // for each side, 1 to 32; 0: 2
+	Filter        Filter          // what is left to a later pass; zero: nothing
 	RecopyGone    bool            // carry again what is gone-on-target
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes

@@ -251,7 +251,7 @@ func TestFlagsThatTheTargetDoesNotKeep(t *testing.T) {
 	if got := b.dst.content("INBOX"); len(got) != 1 || !strings.HasSuffix(got[0], ` \Seen`) {
 		t.Errorf("%v", got)
 	}
-	if r.NewExceptions != 1 {
+	if r.NewExceptions != 2 {
 		t.Errorf("a lost keyword is not listed: %+v", r)
 	}
 }

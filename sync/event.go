@@ -33,6 +33,13 @@ type MessageCopied struct {
 	Bytes   int64
 }
 
+// MessagesDeferred are new messages of a folder that the filter leaves to a later pass. FolderPlanned counted them.
+type MessagesDeferred struct {
+	Account  string
+	Folder   string // source
+	Messages int64
+}
+
 // FolderDone closes a folder pair.
 type FolderDone struct {
 	Account string
@@ -73,14 +80,15 @@ type PassEnded struct {
 	Err     error
 }
 
-func (PassStarted) event()   {}
-func (FolderPlanned) event() {}
-func (MessageCopied) event() {}
-func (FolderDone) event()    {}
-func (Exception) event()     {}
-func (Throttled) event()     {}
-func (Notice) event()        {}
-func (PassEnded) event()     {}
+func (PassStarted) event()      {}
+func (FolderPlanned) event()    {}
+func (MessageCopied) event()    {}
+func (MessagesDeferred) event() {}
+func (FolderDone) event()       {}
+func (Exception) event()        {}
+func (Throttled) event()        {}
+func (Notice) event()           {}
+func (PassEnded) event()        {}
 
 // Report sums up a pass. Counts are messages unless they say otherwise.
 type Report struct {
@@ -105,6 +113,7 @@ type Report struct {
 	NewExceptions  int64
 	ToCopy         int64 // a dry run: what a pass would copy, and its bytes as the source tells sizes
 	ToCopyBytes    int64
-	Interrupted    bool // ended by the first stop
+	Deferred       int64 // left out by a filter, of the whole account, as it is now
+	Interrupted    bool  // ended by the first stop
 	DryRun         bool
 }

@@ -95,6 +95,10 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 	res := imapx.Appended{UIDValidity: f.validity, UIDs: make([]imap.UID, len(list)), Errs: make([]error, len(list))}
 	var refused error
 	for i, m := range list {
+		if c.noDate != nil && c.noDate(m.date) {
+			refused = &imapx.Error{Op: "APPEND", Side: c.side, Text: "cannot", Kind: imapx.KindAppend, Scope: imapx.ScopeMessage}
+			res.Errs[i] = refused
+		}
 		if c.refuse == nil {
 			continue
 		}

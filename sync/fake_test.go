@@ -27,11 +27,15 @@ type fakeServer struct {
 	limit    uint64
 	multi    bool // a refused batch is refused as a whole
 	refuse   func(data []byte) *imapx.Error
-	lose     func(n int) fate // what becomes of the n-th batch, from 1
+	noDate   func(time.Time) bool // dates that it refuses, without saying so
+	lose     func(n int) fate     // what becomes of the n-th batch, from 1
 	batches  int
-	commands []string // verbs in order: EXAMINE, FETCH, APPEND, STORE …
-	loseMove bool     // the next MOVE is done and its answer lost
-	held     []held   // what dead connections sent and the server has not stored yet
+	bodies   int               // fetched since the last call to forget
+	before   func(verb string) // runs before each command, with the lock held
+	failOnce int               // after these many bodies the source refuses to go on, once
+	commands []string          // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	loseMove bool              // the next MOVE is done and its answer lost
+	held     []held            // what dead connections sent and the server has not stored yet
 }
 
 // fate of a batch whose connection dies.
@@ -155,7 +159,7 @@ func (s *fakeServer) count(verb string) int {
 func (s *fakeServer) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.commands = nil
+	s.commands, s.bodies = nil, 0
 }
 
 // fakeConn is a connection; after it died every call fails.
@@ -175,6 +179,9 @@ func (s *fakeServer) target(context.Context) (Target, error) {
 func (c *fakeConn) enter(verb string) (func(), error) {
 	c.mu.Lock()
 	c.commands = append(c.commands, verb)
+	if c.before != nil {
+		c.before(verb)
+	}
 	return c.mu.Unlock, c.dead
 }
 
@@ -254,6 +261,9 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 			out.Header = m.data
 		}
 		if r.Want&imapx.WantBody != 0 {
+			if err := c.sendBody(); err != nil {
+				return err
+			}
 			b, err := h.Alloc(ctx, int64(len(m.data)))
 			if err != nil {
 				return err
@@ -268,6 +278,18 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 		}
 	}
 	return nil
+}
+
+// sendBody counts a body, or refuses to send it.
+func (c *fakeConn) sendBody() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bodies++
+	if c.failOnce == 0 || c.bodies < c.failOnce {
+		return nil
+	}
+	c.failOnce = 0
+	return &imapx.Error{Op: "FETCH", Side: c.side, Text: "not now", Kind: imapx.KindFolder, Scope: imapx.ScopeFolder, Retry: imapx.RetryLater}
 }
 
 func (c *fakeConn) search(i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler) error {

@@ -8,7 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"mailmove/imapx"
-	"mailmove/state"
 )
 
 // flagText is the ledger's form of a flag set: sorted, separated by blanks.
@@ -72,11 +71,12 @@ func (k *keeper) keeps(f imap.Flag) bool {
 var systemFlags = []imap.Flag{imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagSeen, imap.FlagDraft}
 
 // keepFlags filters the flags of one message; what it has to leave out is recorded.
-func (l *lane) keepFlags(ctx context.Context, j *job, k *keeper, uid uint32, flags []imap.Flag) ([]imap.Flag, error) {
+func (l *lane) keepFlags(ctx context.Context, j *job, k *keeper, flags []imap.Flag) ([]imap.Flag, error) {
 	kept, dropped := k.filter(flags)
-	if len(dropped) == 0 {
-		return kept, nil
+	for _, f := range dropped {
+		if err := l.lacks(ctx, j.pair.ID, f); err != nil {
+			return nil, err
+		}
 	}
-	return kept, l.except(ctx, state.Exception{Pair: j.pair.ID, Folder: j.source.Name, UID: uid, Reason: reasonFlag,
-		Detail: "carried without flags that the target folder does not keep: " + flagText(dropped)})
+	return kept, nil
 }

@@ -25,6 +25,7 @@ const (
 	fieldFrom
 	fieldTo
 	fieldSubject
+	fieldReceived // no part of the identity: servers add their own
 )
 
 // maxField bounds what is kept of one header field, in bytes; both sides cut alike.
@@ -38,6 +39,9 @@ type headerScanner struct {
 	cur    int    // field that takes the value, -1: none
 	state  scanState
 	cr     bool // a CR was seen and the next byte is not known yet
+
+	trace []byte // dates of Received headers, a line each (date.go)
+	hop   int    // where the last of them begins
 }
 
 type scanState uint8
@@ -93,7 +97,9 @@ func (h *headerScanner) step(c byte) {
 		switch {
 		case c == ':':
 			h.cur, h.state = fieldIndex(h.name), inValue
-			if h.cur >= 0 && len(h.fields[h.cur]) > 0 {
+			if h.cur == fieldReceived {
+				h.nextReceived()
+			} else if h.cur >= 0 && len(h.fields[h.cur]) > 0 {
 				h.add(1) // a second occurrence is told from a folded one
 			}
 		case c == '\n':
@@ -114,6 +120,10 @@ func (h *headerScanner) step(c byte) {
 
 // add appends a byte of a value with white space folded into single blanks. Dovecot stores NUL as 0x80.
 func (h *headerScanner) add(c byte) {
+	if h.cur == fieldReceived {
+		h.received(c)
+		return
+	}
 	if h.cur < 0 || len(h.fields[h.cur]) >= maxField {
 		return
 	}
@@ -136,6 +146,9 @@ func fieldIndex(name []byte) int {
 		if s == f {
 			return i
 		}
+	}
+	if s == "received" {
+		return fieldReceived
 	}
 	return -1
 }

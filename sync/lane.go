@@ -125,6 +125,9 @@ func (l *lane) again(ctx context.Context, j *job) error {
 	if rows > 0 && j.task != matchLedger {
 		j.task, j.rows = copyDelta, rows
 	}
+	if err := l.stillWanted(ctx, j); err != nil {
+		return err
+	}
 	if _, err := l.opened(ctx, j); err == nil {
 		return nil
 	}
@@ -167,7 +170,7 @@ func (l *lane) do(ctx context.Context, j *job) error {
 			r.mark = *j.source.Mark
 		}
 	case copyAll:
-		r, err = l.copy(ctx, j, imapx.Read{UIDs: j.listed(1), Want: imapx.WantBody | imapx.WantFlags | imapx.WantDate})
+		r, err = l.copyAll(ctx, j)
 	case copyDelta:
 		r, err = l.delta(ctx, j)
 		if errors.Is(err, errReused) {
@@ -185,6 +188,10 @@ func (l *lane) do(ctx context.Context, j *job) error {
 	if _, err := l.opened(ctx, j); err != nil {
 		return err
 	}
+	given, err := l.giveBack(ctx, j)
+	if err != nil {
+		return err
+	}
 	if err := l.State.CommitMarks(ctx, j.pair.ID, stateMark(r.mark), l.targetMark(j)); err != nil {
 		return err
 	}
@@ -197,6 +204,6 @@ func (l *lane) do(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	l.emit(FolderDone{Account: l.Account, Folder: j.source.Name, Copied: r.copied, Flags: r.flags})
+	l.emit(FolderDone{Account: l.Account, Folder: j.source.Name, Copied: r.copied, Flags: r.flags + given})
 	return nil
 }

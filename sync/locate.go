@@ -27,7 +27,7 @@ func survey(ctx context.Context, s Source, folder string, uidValidity uint32, ui
 	sets := make(map[string]string) // few flag sets, many messages
 	res, err := s.Visit(ctx, imapx.Visit{Folder: folder, UIDValidity: uidValidity, Reads: []imapx.Read{{UIDs: uids, Want: identityWants}}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-			k := known{uid: uint32(m.UID), size: m.Size, date: unixOf(m.Date)}
+			k := known{uid: uint32(m.UID), size: m.Size, date: believed(unixOf(m.Date))}
 			k.fp, k.named = fingerprintOf(m.Header)
 			text := flagText(m.Flags)
 			if _, ok := sets[text]; !ok {
@@ -72,7 +72,7 @@ func rowsKnown(rows []state.Row) []known {
 	out := make([]known, len(rows))
 	for i, r := range rows {
 		out[i] = known{uid: r.SourceUID, fp: r.Fingerprint, named: r.Fingerprint != nameless, size: r.Size,
-			date: r.Date, digest: r.Digest, flags: r.Flags}
+			date: believed(r.Date), digest: r.Digest, flags: r.Flags}
 	}
 	return out
 }

@@ -8,7 +8,7 @@ type known struct {
 	fp     key
 	named  bool // the fingerprint has something to go by
 	size   int64
-	date   int64 // INTERNALDATE, Unix seconds, 0: none
+	date   int64 // INTERNALDATE, Unix seconds, 0: none to believe
 	digest key   // zero until it was needed
 	flags  string
 }

@@ -190,7 +190,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
 			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
-		case now != old.Flags:
+		case touched(now, old.Flags, a.lacking(src.pair.ID)):
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
 			a.notice(fmt.Sprintf("%s: a message was moved to %s on the source; its copy was touched on the target and stays", src.source.Name, dst.source.Name))

@@ -176,6 +176,11 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 	if list, e := p.State.Exceptions(ctx); e == nil {
 		p.report.Exceptions, p.report.Accepted = int64(len(list)), countAccepted(list)
 	}
+	if counts, e := p.State.CountDeferred(ctx); e == nil && !p.DryRun { // a dry run has foreseen them
+		for _, n := range counts {
+			p.report.Deferred += n
+		}
+	}
 	if !p.DryRun {
 		if e := p.State.EndPass(ctx, p.report.Pass, p.record(err)); err == nil {
 			err = e
@@ -201,7 +206,7 @@ func (p *pass) record(err error) state.PassRecord {
 		ID: r.Pass, Started: r.Started, Ended: r.Ended,
 		Folders: r.Folders, SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes,
 		Matched: r.Matched, Flags: r.Flags, Recovered: r.Recovered, Doubles: r.Doubles,
-		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions,
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Deferred: r.Deferred,
 	}
 	switch {
 	case r.Interrupted:

@@ -24,7 +24,9 @@ type job struct {
 	folderPair
 	task      task
 	pair      state.Pair // with ID once stored
-	recopy    []uint32   // source UIDs that are gone-on-target and are asked for again
+	recopy    []uint32   // source UIDs that the ledger has and that are to be carried: deferred ones, gone ones that are asked for again
+	deferred  int64      // ledger rows that a filter left out
+	resumed   int64      // of these, what the filter lets through now
 	retarget  bool       // the target's UIDs mean something else now: the ledger's target side is matched anew
 	create    bool
 	subscribe bool

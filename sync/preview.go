@@ -17,6 +17,11 @@ import (
 // bodies only where the pass needs them for that. What was moved on the source counts as new: following moves changes
 // the state.
 func (a *attempt) preview(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		if j.task != matchLedger { // there all is looked at anew
+			a.count(func(r *Report) { r.Deferred += j.deferred - j.resumed })
+		}
+	}
 	l := a.lanes[0]
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(foldersAtOnce)
@@ -40,7 +45,7 @@ func (a *attempt) preview(ctx context.Context, jobs []*job) error {
 func (l *lane) previewFolder(ctx context.Context, j *job) error {
 	switch j.task {
 	case copyAll:
-		return l.previewReads(ctx, j, imapx.Read{UIDs: j.listed(1), Want: imapx.WantSize})
+		return l.previewNew(ctx, j, imapx.Read{UIDs: j.listed(1)})
 	case copyDelta:
 		return l.previewDelta(ctx, j)
 	case matchTarget:
@@ -59,16 +64,13 @@ func (l *lane) previewDelta(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	var reads []imapx.Read
-	if len(j.recopy) > 0 {
-		reads = append(reads, imapx.Read{UIDs: uidSet(j.recopy), Want: imapx.WantSize})
-	}
-	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
-	if newMail {
-		reads = append(reads, imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: imapx.WantSize})
-	}
-	if err := l.previewReads(ctx, j, reads...); err != nil {
+	if err := l.previewAgain(ctx, j); err != nil {
 		return err
+	}
+	if now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext {
+		if err := l.previewNew(ctx, j, imapx.Read{UIDs: j.listed(start), Except: uidSet(have)}); err != nil {
+			return err
+		}
 	}
 	if j.rows == 0 || now != nil && now.HighestModSeq != 0 && now.HighestModSeq == then.HighestModSeq {
 		return nil
@@ -76,38 +78,52 @@ func (l *lane) previewDelta(ctx context.Context, j *job) error {
 	return l.previewFlags(ctx, j, then.HighestModSeq)
 }
 
-// previewReads counts messages that would be copied, and those that the target would not take.
-func (l *lane) previewReads(ctx context.Context, j *job, reads ...imapx.Read) error {
-	reads = slices.DeleteFunc(reads, func(r imapx.Read) bool { return len(r.UIDs) == 0 })
-	if len(reads) == 0 {
+// previewAgain counts what the ledger knows and this pass would carry: the filter has been asked already.
+func (l *lane) previewAgain(ctx context.Context, j *job) error {
+	return l.previewRead(ctx, j, imapx.Read{UIDs: uidSet(j.recopy)}, func(imapx.Message) bool { return true })
+}
+
+// previewNew counts new messages that would be copied, and those that the filter leaves out.
+func (l *lane) previewNew(ctx context.Context, j *job, r imapx.Read) error {
+	return l.previewRead(ctx, j, r, func(m imapx.Message) bool { return l.carries(j, uint32(m.UID), unixOf(m.Date), m.Size) })
+}
+
+func (l *lane) previewRead(ctx context.Context, j *job, r imapx.Read, carried func(imapx.Message) bool) error {
+	if len(r.UIDs) == 0 {
 		return nil
 	}
-	var sizes tallied
-	limit := l.dst.Limits().Append
-	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: reads},
+	r.Want = imapx.WantDate | imapx.WantSize
+	t := tallied{limit: l.dst.Limits().Append}
+	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{r}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-			sizes.add(m.Size, limit)
+			t.add(m.Size, carried(m))
 			return nil
 		}})
-	l.wouldCopy(j, sizes)
+	l.wouldCopy(j, t)
 	return err
 }
 
 // tallied is what would be carried, and what not.
-type tallied struct{ messages, bytes, refused int64 }
+type tallied struct {
+	limit                              uint64 // APPENDLIMIT, 0: none
+	messages, bytes, refused, deferred int64
+}
 
 // add counts a message by RFC822.SIZE, which is a hint: the pass itself goes by what it has read.
-func (t *tallied) add(size int64, limit uint64) {
-	if size == 0 || limit > 0 && uint64(size) > limit {
+func (t *tallied) add(size int64, carried bool) {
+	switch {
+	case !carried:
+		t.deferred++
+	case size == 0 || t.limit > 0 && uint64(size) > t.limit:
 		t.refused++
-		return
+	default:
+		t.messages++
+		t.bytes += size
 	}
-	t.messages++
-	t.bytes += size
 }
 
 func (l *lane) wouldCopy(j *job, t tallied) {
-	l.count(func(r *Report) { r.ToCopy += t.messages; r.ToCopyBytes += t.bytes })
+	l.count(func(r *Report) { r.ToCopy += t.messages; r.ToCopyBytes += t.bytes; r.Deferred += t.deferred })
 	if t.refused > 0 {
 		l.notice(fmt.Sprintf("%s: %d messages would be exceptions (%s or %s)", j.source.Name, t.refused, reasonTooBig, reasonEmpty))
 	}
@@ -185,7 +201,12 @@ func (l *lane) previewRekey(ctx context.Context, j *job) error {
 		return err
 	}
 	var rows []state.Row
-	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error { rows = append(rows, r); return nil }); err != nil {
+	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
+		if r.Status != state.Deferred {
+			rows = append(rows, r)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	couples, err := l.matchRows(ctx, folderAt{l.src, j.source.Raw, res.Opened.UIDValidity}, src, rows,
@@ -204,10 +225,9 @@ func (l *lane) previewRest(j *job, src []known, couples []couple) {
 	for _, c := range couples {
 		done[c.a] = true
 	}
-	var rest tallied
-	limit := l.dst.Limits().Append
+	rest := tallied{limit: l.dst.Limits().Append}
 	for _, i := range where(done, false) {
-		rest.add(src[i].size, limit)
+		rest.add(src[i].size, l.carries(j, src[i].uid, src[i].date, src[i].size))
 	}
 	l.wouldCopy(j, rest)
 }

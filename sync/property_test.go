@@ -71,6 +71,33 @@ func (w *world) check(t *rapid.T) {
 	}
 }
 
+// nothingUncounted: whatever is on the source now has a row in the ledger, and what is deferred is on the source.
+func (w *world) nothingUncounted(t *rapid.T) {
+	w.ledger(func(ctx context.Context, st *state.File) {
+		pairs, err := st.Pairs(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pairs {
+			known, there := make(map[uint32]state.Status), make(map[uint32]bool)
+			if err := st.Rows(ctx, p.ID, 0, func(r state.Row) error { known[r.SourceUID] = r.Status; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range w.src.folders[p.Source].messages {
+				there[m.uid] = true
+				if _, ok := known[m.uid]; !ok {
+					t.Fatalf("%s UID %d is neither carried nor deferred", p.Source, m.uid)
+				}
+			}
+			for uid, s := range known {
+				if s == state.Deferred && !there[uid] {
+					t.Fatalf("%s UID %d is deferred and not on the source", p.Source, uid)
+				}
+			}
+		}
+	})
+}
+
 // told counts by folder and content what the state lists as moved on the target or as not carried. Only messages of the
 // source can be exceptions.
 func (w *world) told(t *rapid.T) map[string]int {
@@ -218,12 +245,22 @@ func TestNothingLostNothingTwice(t *testing.T) {
 				w.pass() // the last look: without it nobody would know of what landed late
 			},
 			"pass": func(*rapid.T) { w.pass() },
+			"pass with a filter": func(t *rapid.T) {
+				f := Filter{NewerThan: day.AddDate(0, 0, rapid.IntRange(0, len(all)).Draw(t, "from day"))}
+				if rapid.Bool().Draw(t, "also older") {
+					f.OlderThan = day.AddDate(0, 0, rapid.IntRange(0, len(all)).Draw(t, "to day"))
+				}
+				w.pass(func(o *Options) { o.Filter = f })
+				w.nothingUncounted(t)
+			},
 			"": func(t *rapid.T) {
 				if rapid.IntRange(0, 2).Draw(t, "look") > 0 {
 					return
 				}
 				w.pass() // the one that takes away what landed late
-				w.pass()
+				if r := w.pass(); r.Deferred != 0 {
+					t.Fatalf("%d messages are deferred by no filter", r.Deferred)
+				}
 				w.check(t)
 			},
 		})

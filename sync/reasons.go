@@ -8,8 +8,8 @@ const (
 	reasonTooBig       = "too-big"        // larger than the target takes
 	reasonEmpty        = "empty"          // no bytes at all: APPEND cannot carry it
 	reasonUnreadable   = "unreadable"     // the source does not give the message
-	reasonFlag         = "flag"           // carried without a flag that the target folder does not keep
-	reasonDate         = "date"           // carried with the Date header: the source gave no INTERNALDATE
+	reasonFlag         = "flag"           // carried without a flag that target folders do not keep
+	reasonDate         = "date"           // carried with another date: the source gave no INTERNALDATE, or none to believe, or the target refused it
 	reasonGone         = "gone-on-target" // many messages that were carried are not on the target any more
 	reasonMoved        = "moved"          // moved on the source when its copy was no longer where it had been carried to
 	reasonAmbiguous    = "ambiguous"      // may have been stored and moved away by a rule: not sent again

@@ -21,6 +21,7 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 	if err != nil || len(windows) == 0 {
 		return err
 	}
+	a.noteIntended(windows)
 	pairs, err := a.pairsByID(ctx)
 	if err != nil {
 		return err
@@ -285,9 +286,15 @@ func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, 
 	for _, k := range there {
 		present[k.uid] = true
 	}
-	meant := make(map[key]bool, len(w.Rows)) // by bytes: the source's UIDs may have changed since
+	// By bytes, for the source's UIDs may have changed since; with the dates that were sent, for a message without one is
+	// sent again with another.
+	type sent struct {
+		digest key
+		date   int64
+	}
+	meant, dates := make(map[key]bool, len(w.Rows)), make(map[sent]bool, len(w.Rows))
 	for _, r := range w.Rows {
-		meant[r.Digest] = true
+		meant[r.Digest], dates[sent{r.Digest, believed(r.Date)}] = true, true
 	}
 	inLedger := make(map[uint32]bool, len(ledger))
 	var again []state.Row // the window's messages that were sent again and are there
@@ -319,7 +326,7 @@ func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, 
 	}
 	var out []double
 	for _, c := range matchDigests(rows, free, all, at) {
-		if free[c.b].date == rows[c.a].date || rows[c.a].date == 0 {
+		if d := free[c.b].digest; dates[sent{d, free[c.b].date}] || dates[sent{d, 0}] {
 			out = append(out, double{source: rows[c.a].uid, target: free[c.b].uid})
 		}
 	}

@@ -155,13 +155,7 @@ func (w *window) split(ctx context.Context, refused []int, why error, stored map
 		return nil
 	}
 	if len(refused) == 1 {
-		m := w.letters[refused[0]]
-		reason := reasonRefused
-		var ie *imapx.Error
-		if errors.As(why, &ie) && ie.Code == imap.ResponseCodeTooBig {
-			reason = reasonTooBig
-		}
-		return w.refuse(ctx, w.job, w.intent.Rows[refused[0]], m.body, reason, why)
+		return w.alone(ctx, refused[0], why, stored)
 	}
 	if err := w.reconcile(ctx, stored); err != nil {
 		return err
@@ -174,6 +168,31 @@ func (w *window) split(ctx context.Context, refused []int, why error, stored map
 		}
 	}
 	return nil
+}
+
+// alone deals with the one message that the target does not want. A server that says nothing but NO may mean the
+// INTERNALDATE (RFC 9051 section 6.3.12 names it among the reasons): the message is tried once with the date that its
+// header has.
+func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]state.Row) error {
+	m, row := w.letters[i], &w.intent.Rows[i]
+	var ie *imapx.Error
+	named := !errors.As(why, &ie) || ie.Code != ""
+	if date, from := m.body.header.substitute(w.report.Started); !named && unixOf(date) != unixOf(m.date) {
+		given := m.date
+		m.date, row.Date = date, unixOf(date)
+		if err := w.again(ctx, []int{i}, stored); err != nil {
+			return err
+		}
+		if _, ok := stored[m.uid]; !ok {
+			return nil // refused all the same, and told
+		}
+		return w.tellDate(ctx, m, "the target refused the INTERNALDATE "+given.Format(time.RFC3339), from)
+	}
+	reason := reasonRefused
+	if ie != nil && ie.Code == imap.ResponseCodeTooBig {
+		reason = reasonTooBig
+	}
+	return w.refuse(ctx, w.job, *row, m.body, reason, why)
 }
 
 // again sends a part of the window once more, under the same intent.

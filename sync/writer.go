@@ -111,15 +111,11 @@ func (w *writer) take(ctx context.Context, m *letter) error {
 		return err
 	}
 	var err error
-	if m.kept, err = w.keepFlags(ctx, w.job, w.keep, m.uid, m.flags); err != nil {
+	if m.kept, err = w.keepFlags(ctx, w.job, w.keep, m.flags); err != nil {
 		return err
 	}
-	if m.date.IsZero() {
-		m.date = m.body.header.date()
-		if err := w.except(ctx, state.Exception{Pair: w.job.pair.ID, Folder: w.job.source.Name, UID: m.uid, Reason: reasonDate,
-			Detail: "the source gave no INTERNALDATE; carried with the Date header"}); err != nil {
-			return err
-		}
+	if err := w.dated(ctx, m); err != nil {
+		return err
 	}
 	if n := len(w.letters); n > 0 && w.bytes+m.body.size > w.window.Load() {
 		if err := w.flush(ctx); err != nil {

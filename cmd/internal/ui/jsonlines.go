@@ -42,6 +42,12 @@ type jsonMessageCopied struct {
 	Bytes  int64  `json:"bytes"`
 }
 
+type jsonMessagesDeferred struct {
+	head
+	Folder   string `json:"folder"`
+	Messages int64  `json:"messages"`
+}
+
 type jsonFolderDone struct {
 	head
 	Folder string `json:"folder"`
@@ -89,6 +95,7 @@ type jsonPassEnded struct {
 	Gone           int64   `json:"gone"`
 	Recovered      int64   `json:"recovered"`
 	Doubles        int64   `json:"doubles"`
+	Deferred       int64   `json:"deferred"`
 	Exceptions     int64   `json:"exceptions"`
 	NewExceptions  int64   `json:"new_exceptions"`
 	Accepted       int64   `json:"accepted"`
@@ -123,6 +130,8 @@ func (j *jsonLines) object(e mailsync.Event) any {
 		return jsonFolderPlanned{h("folder-planned", e.Account), e.Source, e.Target, e.Create, e.Messages, e.Copy, e.Opened}
 	case mailsync.MessageCopied:
 		return jsonMessageCopied{h("message-copied", e.Account), e.Folder, e.Bytes}
+	case mailsync.MessagesDeferred:
+		return jsonMessagesDeferred{h("messages-deferred", e.Account), e.Folder, e.Messages}
 	case mailsync.FolderDone:
 		return jsonFolderDone{h("folder-done", e.Account), e.Folder, e.Copied, e.Flags}
 	case mailsync.Exception:
@@ -143,7 +152,7 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
 		SourceMessages: r.SourceMessages, ToCopy: r.ToCopy, ToCopyBytes: r.ToCopyBytes, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
-		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles,
+		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles, Deferred: r.Deferred,
 		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Accepted: r.Accepted, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if e.Err != nil {

@@ -25,6 +25,8 @@ func (t *tally) take(e mailsync.Event, now time.Time) {
 		*t = tally{account: e.Account}
 	case mailsync.FolderPlanned:
 		t.expected += e.Copy
+	case mailsync.MessagesDeferred:
+		t.expected -= e.Messages
 	case mailsync.MessageCopied:
 		if t.first.IsZero() {
 			t.first = now

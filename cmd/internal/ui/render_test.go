@@ -30,7 +30,7 @@ func aPass() []mailsync.Event {
 	report := mailsync.Report{
 		Pass: 3, Started: start(), Ended: start().Add(95 * time.Second), Folders: 20, FoldersOpened: 4, FoldersCreated: 1,
 		SourceMessages: 2000, Copied: 1234, CopiedBytes: 42_000_000, Matched: 7, Flags: 12, Followed: 1, Moved: 5, Gone: 21, Recovered: 2, Doubles: 1,
-		Exceptions: 3, NewExceptions: 1,
+		Exceptions: 3, NewExceptions: 1, Deferred: 1234,
 	}
 	return []mailsync.Event{
 		mailsync.PassStarted{Account: account, Pass: 3, Time: start()},
@@ -41,6 +41,7 @@ func aPass() []mailsync.Event {
 		mailsync.Exception{Account: account, Folder: "INBOX", UID: 7, Reason: "toobig", Detail: "too big\x1b[2J", New: true},
 		mailsync.Exception{Account: account, Folder: "INBOX", UID: 8, Reason: "toobig", Detail: "known for long"},
 		mailsync.Exception{Account: account, Reason: "gone-on-target", Detail: "21 of 100", New: true},
+		mailsync.MessagesDeferred{Account: account, Folder: "INBOX", Messages: 2},
 		mailsync.Notice{Account: account, Text: "connected again"},
 		mailsync.FolderDone{Account: account, Folder: "INBOX", Copied: 1, Flags: 12},
 		mailsync.PassEnded{Account: account, Report: report, Err: errors.New("it \x1bbroke")},
@@ -331,5 +332,24 @@ func TestUnits(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+}
+
+// What a filter leaves out is not waited for: neither the share that is done nor the time left counts it.
+func TestDeferredMessagesAreNotExpected(t *testing.T) {
+	var tl tally
+	for _, e := range []mailsync.Event{
+		mailsync.PassStarted{Account: account}, mailsync.FolderPlanned{Account: account, Copy: 100},
+		mailsync.MessagesDeferred{Account: account, Messages: 60}, mailsync.MessagesDeferred{Account: account, Messages: 20},
+		mailsync.MessageCopied{Account: account},
+	} {
+		tl.take(e, start())
+	}
+	if tl.expected != 20 || tl.copied != 1 {
+		t.Errorf("%d of %d", tl.copied, tl.expected)
+	}
+	tl.take(mailsync.MessagesDeferred{Account: account, Messages: 50}, start()) // the plan was an estimate
+	if tl.expected != 1 {
+		t.Errorf("%d are expected", tl.expected)
 	}
 }

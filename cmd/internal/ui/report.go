@@ -117,6 +117,7 @@ func reportParts(r mailsync.Report, err error) []string {
 		{r.Gone, "gone on the target", "gone on the target"},
 		{r.Recovered, "recovered", "recovered"},
 		{r.Doubles, "late double removed", "late doubles removed"},
+		{r.Deferred, "deferred", "deferred"},
 	} {
 		switch {
 		case p.n == 1:
