@@ -146,26 +146,16 @@ func TestFilterDryRunCounts(t *testing.T) {
 	b := newBench(t)
 	b.fill("INBOX", 0, 50)
 	dry := func(o *Options) { o.DryRun = true }
-	planned := func() (n int64) {
-		for _, e := range b.events {
-			if p, ok := e.(FolderPlanned); ok {
-				n += p.Copy
-			}
-		}
-		b.events = nil
-		return n
-	}
-	if r := b.pass(dry, newer(20)); r.Deferred != 20 || planned() != 30 {
+	if r := b.pass(dry, newer(20)); r.Deferred != 20 || r.ToCopy != 30 {
 		t.Errorf("%+v", r)
 	}
 	b.pass(newer(20))
 	b.fill("INBOX", 5, 7)
-	b.events = nil
 	for _, c := range []struct {
 		change         func(*Options)
 		copy, deferred int64
 	}{{newer(20), 0, 22}, {newer(10), 10, 12}, {newer(6), 15, 7}, {func(*Options) {}, 22, 0}} {
-		if r := b.pass(dry, c.change); r.Deferred != c.deferred || planned() != c.copy {
+		if r := b.pass(dry, c.change); r.Deferred != c.deferred || r.ToCopy != c.copy {
 			t.Errorf("%+v, want %d to copy, %d deferred", r, c.copy, c.deferred)
 		}
 	}
