@@ -40,9 +40,10 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N] [-folders NAMES]
 //
-// It starts a server in memory, with N messages for each user, and sets the variable NAME to its address.
+// It starts a server in memory, with N messages for each user, and sets the variable NAME to its address. NAMES are
+// more folders, separated by commas, with Go's escapes; in each is a message.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -52,9 +53,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	user := set.String("user", "alice", "")
 	password := set.String("password", "wonder land", "")
 	mail := set.Int("mail", 0, "")
+	folders := set.String("folders", "", "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, connections)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, *mail, *folders, connections)
 	ts.Check(err)
 	ts.Value(countersKey{}).(counters)[addr] = connections
 	ts.Defer(stop)
@@ -107,7 +109,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail int, connections *atomic.Int64) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail int, folders string, connections *atomic.Int64) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -117,7 +119,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail int, connections 
 	memory := imapmemserver.New()
 	for name := range strings.SplitSeq(names, ",") {
 		user, err := mailbox(name, password, mail)
-		if err != nil {
+		if err = errors.Join(err, moreFolders(user, folders)); err != nil {
 			return "", nil, err
 		}
 		memory.AddUser(user)
@@ -162,7 +164,7 @@ func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
 	}
 	err = errors.Join(err, u.Create("INBOX", nil))
 	if mail > 0 {
-		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\x1b[31m", nil))
+		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\u202e[31m", nil))
 	}
 	for i := range mail {
 		text := fmt.Sprintf("From: a@b.example\r\nTo: alice@old.example\r\nSubject: %d\r\n"+
@@ -177,6 +179,24 @@ func mailbox(name, password string, mail int) (*imapmemserver.User, error) {
 		err = errors.Join(err, e)
 	}
 	return u, err
+}
+
+// moreFolders makes folders with a message in each.
+func moreFolders(u *imapmemserver.User, names string) (err error) {
+	if names == "" {
+		return nil
+	}
+	for quoted := range strings.SplitSeq(names, ",") {
+		name, e := strconv.Unquote(`"` + quoted + `"`)
+		err = errors.Join(err, e)
+		if !strings.EqualFold(name, "INBOX") {
+			err = errors.Join(err, u.Create(name, nil))
+		}
+		text := "Message-ID: <" + quoted + "@b.example>\r\n\r\nHello\r\n"
+		_, e = u.Append(name, literal{strings.NewReader(text)}, &imap.AppendOptions{Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)})
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 type literal struct{ *strings.Reader }

@@ -47,7 +47,7 @@ type leftOut struct {
 type mapped struct {
 	pairs []folderPair
 	out   []leftOut
-	notes []string // rules that changed nothing, or that an earlier pass overrules
+	notes []string // rules that changed nothing
 	err   error    // a rule that makes no sense with these folders: *MappingError
 }
 
@@ -319,6 +319,5 @@ func (m *mapper) overruled(stored []state.Pair) {
 		}
 		p.trouble = "stays in " + p.name + ", where an earlier pass carried it; " + flag + " says " + now.name +
 			": rename it there, or start over (mailmove forget)"
-		m.notes = append(m.notes, p.source.Name+" "+p.trouble)
 	}
 }

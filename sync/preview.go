@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,9 +27,14 @@ type sizer interface {
 }
 
 // Preview tells where each source folder would go in a pass with these options. It connects to both sides and reads
-// their lists and the state; it writes nothing. Parents come before their children. The error is as Run's.
+// their lists and the state; it writes nothing. Of Options.Events only notices are sent. The error is as Run's.
 func Preview(ctx context.Context, o Options) ([]FolderPlan, error) {
-	o.DryRun, o.Events = true, nil
+	events := o.Events
+	o.DryRun, o.Events = true, func(e Event) {
+		if _, is := e.(Notice); is && events != nil {
+			events(e)
+		}
+	}
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -64,6 +70,9 @@ func (a *attempt) preview(ctx context.Context) ([]FolderPlan, error) {
 	m := mapFolders(a.source, a.target, stored, a.rules)
 	if m.err != nil {
 		return nil, m.err
+	}
+	for _, n := range m.notes {
+		a.notice(n)
 	}
 	sizes := make(map[string]int64)
 	if s, ok := a.lanes[0].src.(sizer); ok {
@@ -105,4 +114,53 @@ func planned(m mapped, sizes map[string]int64) []FolderPlan {
 	}
 	slices.SortStableFunc(out, func(a, b FolderPlan) int { return strings.Compare(a.Source, b.Source) })
 	return out
+}
+
+// tellMapping says once a pass what is left out, what does not go where its name says, and which rules changed nothing.
+func (a *attempt) tellMapping(m mapped) {
+	a.count(func(r *Report) { r.FoldersLeftOut = int64(len(m.out)) })
+	if a.planned {
+		return
+	}
+	for _, n := range m.notes {
+		a.notice(n)
+	}
+	var trouble []string
+	for _, p := range m.pairs {
+		switch {
+		case p.trouble == "":
+		case p.stored != nil:
+			trouble = append(trouble, p.source.Name+" "+p.trouble)
+		default:
+			trouble = append(trouble, p.source.Name+" goes to "+p.name+": "+p.trouble)
+		}
+	}
+	const most = 20
+	for _, text := range trouble[:min(len(trouble), most)] {
+		a.notice(text)
+	}
+	if more := len(trouble) - most; more > 0 {
+		a.notice(fmt.Sprintf("and %d more folders whose names are trouble: mailmove folders lists them", more))
+	}
+	names := make(map[string][]string)
+	var order []string
+	for _, o := range m.out {
+		if names[o.why] == nil {
+			order = append(order, o.why)
+		}
+		names[o.why] = append(names[o.why], o.folder.Name)
+	}
+	for _, why := range order {
+		a.notice("left out: " + someOf(names[why]) + ": " + why)
+	}
+}
+
+// someOf lists names in a line.
+func someOf(names []string) string {
+	const most = 10
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mailmove/imapx"
 	"mailmove/state"
@@ -83,34 +82,6 @@ func openBeside(pair state.Pair, pairs map[int64]state.Pair, windows []state.Win
 	return slices.ContainsFunc(windows, func(w state.Window) bool {
 		return w.State == state.WindowOpen && w.Pair != pair.ID && pairs[w.Pair].Target == pair.Target
 	})
-}
-
-// tellMapping says once what is left out and which rules changed nothing.
-func (a *attempt) tellMapping(m mapped) {
-	a.count(func(r *Report) { r.FoldersLeftOut = int64(len(m.out)) })
-	if a.planned {
-		return
-	}
-	for _, n := range m.notes {
-		a.notice(n)
-	}
-	const most = 10 // names in one line; mailmove folders lists all
-	names := make(map[string][]string)
-	var order []string
-	for _, o := range m.out {
-		if names[o.why] == nil {
-			order = append(order, o.why)
-		}
-		names[o.why] = append(names[o.why], o.folder.Name)
-	}
-	for _, why := range order {
-		list := names[why]
-		text := strings.Join(list[:min(len(list), most)], ", ")
-		if more := len(list) - most; more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
-		a.notice("left out: " + text + ": " + why)
-	}
 }
 
 // sharesTarget reports that another pair has the same target folder: it is not this pair's alone to rename.

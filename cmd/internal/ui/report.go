@@ -111,6 +111,7 @@ func reportParts(r mailsync.Report, planned int64, err error) []string {
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
 		{r.FoldersCreated, "folder " + made, "folders " + made},
+		{r.FoldersLeftOut, "folder left out", "folders left out"},
 		{r.Followed, "moved as on the source", "moved as on the source"},
 		{r.Moved, "found moved by its user", "found moved by their user"},
 		{r.Gone, "gone on the target", "gone on the target"},
