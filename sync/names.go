@@ -233,7 +233,7 @@ func numbered(p wish, n int) wish {
 		return p
 	}
 	path := slices.Clone(p.path)
-	path[len(path)-1] = fmt.Sprintf("%s (%d)", path[len(path)-1], n)
+	path[len(path)-1] = fmt.Sprintf("%s (%d)", strings.TrimRight(path[len(path)-1], " "), n)
 	return wish{p.prefix, path}
 }
 
