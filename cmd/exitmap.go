@@ -70,13 +70,14 @@ func exitCode(err error) int {
 		fleetNewer  *fleet.NewerError
 		fleetBad    *fleet.DamagedError
 		fleetFull   *fleet.UnwritableError
+		mapping     *mailsync.MappingError
 	)
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &own):
 		return own.code
-	case errors.Is(err, mailsync.ErrSameMailbox):
+	case errors.Is(err, mailsync.ErrSameMailbox), errors.As(err, &mapping):
 		return exitUsage
 	case errors.As(err, &server):
 		return serverCode(server)

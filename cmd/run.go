@@ -49,25 +49,13 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	defer render.Close()
 	options := imapx.Options{Trace: tracer}
 	stop := a.stops.pass()
-	report, err := mailsync.Run(ctx, mailsync.Options{
-		Account: p.account, State: file, SpoolDir: p.stateDir,
-		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
-			s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, options)
-			if err != nil {
-				return nil, err // never s: a nil session in an interface is not nil
-			}
-			return s, nil
-		},
-		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
-			t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, options)
-			if err != nil {
-				return nil, err
-			}
-			return t, nil
-		},
+	o := mailsync.Options{
+		Account: p.account, State: file, SpoolDir: p.stateDir, Mapping: p.mapping,
 		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
-	})
+	}
+	p.ports(&o, stop, logins, options)
+	report, err := mailsync.Run(ctx, o)
 	err = passError(report, err, a.stops)
 	if err == nil && p.strict {
 		err = strictError(p.account, report)

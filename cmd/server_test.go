@@ -41,11 +41,12 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed] [-folders NAMES]
 //
 // It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
 // from now; with -keyword they have that flag), and sets the variable NAME to its address. With
-// -fixed its folders keep the system flags and no others.
+// -fixed its folders keep the system flags and no others. NAMES are more folders, separated by commas, with Go's
+// escapes; in each is a message.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server NAME [flags]")
@@ -58,10 +59,11 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	every := set.Duration("every", 0, "")
 	keyword := set.String("keyword", "", "")
 	fixed := set.Bool("fixed", false, "")
+	folders := set.String("folders", "", "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
 	limit := new(atomic.Uint32)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword}, *fixed, connections, limit)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword, *folders}, *fixed, connections, limit)
 	ts.Check(err)
 	ts.Value(limitsKey{}).(limits)[addr] = limit
 	ts.Value(countersKey{}).(counters)[addr] = connections
@@ -125,7 +127,7 @@ func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed boo
 	memory := imapmemserver.New()
 	for name := range strings.SplitSeq(names, ",") {
 		user, err := mailbox(name, password, mail)
-		if err != nil {
+		if err = errors.Join(err, moreFolders(user, mail.folders)); err != nil {
 			return "", nil, err
 		}
 		memory.AddUser(user)
@@ -180,6 +182,7 @@ type corpus struct {
 	count   int
 	every   time.Duration // 0: all of one day in 1995
 	keyword string        // "": no flags
+	folders string        // more of them, see startServer
 }
 
 // mailbox is a user with mail in INBOX and in a folder with an umlaut and a hostile name.
@@ -192,7 +195,7 @@ func mailbox(name, password string, mail corpus) (*imapmemserver.User, error) {
 	}
 	err = errors.Join(err, u.Create("INBOX", nil))
 	if mail.count > 0 {
-		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\x1b[31m", nil))
+		err = errors.Join(err, u.Create("Entwürfe", nil), u.Create("esc\u202e[31m", nil))
 	}
 	for i := range mail.count {
 		text := fmt.Sprintf("From: a@b.example\r\nTo: alice@old.example\r\nSubject: %d\r\n"+
@@ -212,6 +215,24 @@ func mailbox(name, password string, mail corpus) (*imapmemserver.User, error) {
 		err = errors.Join(err, e)
 	}
 	return u, err
+}
+
+// moreFolders makes folders with a message in each.
+func moreFolders(u *imapmemserver.User, names string) (err error) {
+	if names == "" {
+		return nil
+	}
+	for quoted := range strings.SplitSeq(names, ",") {
+		name, e := strconv.Unquote(`"` + quoted + `"`)
+		err = errors.Join(err, e)
+		if !strings.EqualFold(name, "INBOX") {
+			err = errors.Join(err, u.Create(name, nil))
+		}
+		text := "Message-ID: <" + quoted + "@b.example>\r\n\r\nHello\r\n"
+		_, e = u.Append(name, literal{strings.NewReader(text)}, &imap.AppendOptions{Time: time.Date(1995, 1, 2, 15, 4, 5, 0, time.UTC)})
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 type literal struct{ *strings.Reader }

@@ -20,6 +20,7 @@ type syncFlags struct {
 	target      endpointFlags
 	id          string
 	stateDir    string
+	mapping     mappingFlags
 	memory      byteSize
 	connections int
 	retryFor    interval
@@ -76,7 +77,8 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 	group(set, groups[0], f.source.bind)
 	f.target.bind(set)
 	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
-	group(set, groups[1], func(s *pflag.FlagSet) {
+	group(set, groups[1], f.mapping.bind)
+	group(set, groups[2], func(s *pflag.FlagSet) {
 		s.StringVar(&f.id, "id", "", "`NAME` of the account in state and output (default: made of both mailboxes)")
 		s.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: $MAILMOVE_STATE_DIR, else see docs/sync.md)")
 		s.Var(&f.memory, "memory", "most memory for messages in flight, for example 64MiB")
@@ -87,8 +89,8 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
-	group(set, groups[1], f.filter.bind)
-	group(set, groups[2], func(s *pflag.FlagSet) {
+	group(set, groups[2], f.filter.bind)
+	group(set, groups[3], func(s *pflag.FlagSet) {
 		s.Var(&f.progress, "progress", "how often a line of progress is printed where there is no terminal, or off")
 		s.BoolVar(&f.quiet, "quiet", false, "print nothing unless something is new: for cron")
 		s.BoolVar(&f.json, "json", false, "print events, one JSON object a line (docs/events.md)")
@@ -123,12 +125,16 @@ func (f *syncFlags) validate() (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
+	mapping, err := f.mapping.mapping()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := stateDir(f.stateDir)
 	if err != nil {
 		return nil, err
 	}
 	return &pass{
-		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir,
+		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
 		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
@@ -151,6 +157,7 @@ type pass struct {
 	source      imapx.Endpoint
 	target      imapx.Endpoint
 	stateDir    string
+	mapping     mailsync.Mapping
 	memory      int64
 	connections int
 	retryFor    time.Duration

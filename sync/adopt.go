@@ -40,7 +40,7 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	if err := g.Wait(); err != nil {
 		return outcome{}, err
 	}
-	src, dst, err = l.withoutLedger(ctx, j, src, dst)
+	src, dst, err = l.withoutLedger(ctx, j, opened.UIDValidity, src, dst)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -54,19 +54,25 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	return l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
 }
 
-// withoutLedger leaves out what the ledger knows on either side.
-func (l *lane) withoutLedger(ctx context.Context, j *job, src, dst []known) ([]known, []known, error) {
-	if j.rows == 0 {
-		return src, dst, nil
+// withoutLedger leaves out what the ledger knows on either side; on the target also that of other pairs.
+func (l *lane) withoutLedger(ctx context.Context, j *job, uidValidity uint32, src, dst []known) ([]known, []known, error) {
+	there, err := l.carriedTo(ctx, j.raw, uidValidity, 1)
+	if err != nil {
+		return nil, nil, err
 	}
-	here, there := make(map[uint32]bool), make(map[uint32]bool)
-	err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-		here[r.SourceUID], there[r.TargetUID] = true, true
-		return nil
-	})
+	here := make(map[uint32]bool)
+	if j.rows > 0 {
+		uids, err := l.State.SourceUIDs(ctx, j.pair.ID, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, uid := range uids {
+			here[uid] = true
+		}
+	}
 	src = slices.DeleteFunc(src, func(k known) bool { return here[k.uid] })
 	dst = slices.DeleteFunc(dst, func(k known) bool { return there[k.uid] })
-	return src, dst, err
+	return src, dst, nil
 }
 
 // match pairs both sides as multisets; bodies are read of those only that leave a doubt.
@@ -237,6 +243,9 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 	}
 	there, _, err := survey(ctx, l.dst, j.raw, opened.UIDValidity, from(1))
 	if err != nil {
+		return err
+	}
+	if there, err = l.withoutSiblings(ctx, j.pair, j.raw, opened.UIDValidity, there); err != nil {
 		return err
 	}
 	var rows []state.Row

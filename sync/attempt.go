@@ -43,9 +43,13 @@ type lane struct {
 	load int64
 }
 
-func (p *pass) attempt(ctx context.Context) error {
-	a := &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside),
+func newAttempt(p *pass) *attempt {
+	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside),
 		intended: make(map[int64]map[uint32]bool)}
+}
+
+func (p *pass) attempt(ctx context.Context) error {
+	a := newAttempt(p)
 	a.intake, a.halt = context.WithCancel(p.intake)
 	defer a.halt()
 	defer a.close()
@@ -215,15 +219,15 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	if err := a.recall(ctx, stored); err != nil {
 		return nil, err
 	}
-	pairs, out := mapFolders(a.source, a.target, stored)
-	for _, o := range out {
-		if !a.planned {
-			a.notice("left out: " + o.folder.Name + ": " + o.why)
-		}
+	m := mapFolders(a.source, a.target, stored, a.rules)
+	if m.err != nil {
+		return nil, m.err
 	}
+	a.tellMapping(m)
 	var jobs []*job
-	var all, opened, created int64
-	for _, fp := range pairs {
+	var all, opened int64
+	created := make(map[string]bool)
+	for _, fp := range m.pairs {
 		if left, err := a.leaveAside(ctx, fp.source); err != nil {
 			return nil, err
 		} else if left {
@@ -253,18 +257,18 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 			opened++
 		}
 		if j.create {
-			created++
+			created[j.raw] = true
 		}
 		if !a.planned { // a second attempt goes on with what the first told
 			a.emit(FolderPlanned{Account: a.Account, Source: fp.source.Name, Target: fp.name, Create: j.create,
-				Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy})
+				Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy, Why: fp.why, Trouble: fp.trouble})
 		}
 	}
 	a.planned = true
 	a.count(func(r *Report) {
 		r.Folders, r.SourceMessages, r.FoldersOpened = int64(len(jobs)), all, opened
 		if a.DryRun {
-			r.FoldersCreated = created
+			r.FoldersCreated = int64(len(created))
 		}
 	})
 	return jobs, nil
@@ -315,12 +319,17 @@ func (a *attempt) work(ctx context.Context, jobs []*job) error {
 func (a *attempt) spread(jobs []*job) {
 	order := slices.Clone(jobs)
 	slices.SortStableFunc(order, func(x, y *job) int { return int(y.weight() - x.weight()) })
+	home := make(map[string]*lane) // pairs of one target folder share a lane
 	for _, j := range order {
-		l := a.lanes[0]
-		for _, m := range a.lanes[1:] {
-			if m.load < l.load {
-				l = m
+		l := home[j.raw]
+		if l == nil {
+			l = a.lanes[0]
+			for _, m := range a.lanes[1:] {
+				if m.load < l.load {
+					l = m
+				}
 			}
+			home[j.raw] = l
 		}
 		l.load += j.weight()
 		l.jobs = append(l.jobs, j)

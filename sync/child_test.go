@@ -53,6 +53,7 @@ type transfer struct {
 	Settle, LateWindow     time.Duration
 	Timeout                time.Duration // without progress on a connection, 0: the default
 	Connections            int           // 0: the default
+	Mapping                mailsync.Mapping
 	Filter                 mailsync.Filter
 	Trace                  string                                                  // file, "": none
 	KillAt                 int64                                                   // in a child process: dies at this step, 0: never
@@ -81,8 +82,13 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	}
 	source, target := opts, opts
 	source.Dial, target.Dial = x.SourceDial, x.TargetDial
-	return mailsync.Run(ctx, mailsync.Options{
-		Account: "test", State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
+	return mailsync.Run(ctx, x.options(st, source, target))
+}
+
+// options are those of a pass.
+func (x transfer) options(st *state.File, source, target imapx.Options) mailsync.Options {
+	return mailsync.Options{
+		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
 		Connections: x.Connections, Filter: x.Filter, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
 			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
@@ -98,7 +104,7 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 			}
 			return s, nil
 		},
-	})
+	}
 }
 
 func endpoint(side, addr, user, password string, ca *x509.CertPool) imapx.Endpoint {

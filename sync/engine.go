@@ -44,6 +44,7 @@ type Options struct {
 	SpoolDir      string          // for bodies over 1 MiB, beside the state
 	Memory        int64           // bytes for the whole pass, half of it for bodies; 0: 64 MiB, at least 16 MiB
 	Connections   int             // for each side, 1 to 32; 0: 2
+	Mapping       Mapping         // where folders go; its zero value: by special use and name
 	Filter        Filter          // what is left to a later pass; zero: nothing
 	RecopyGone    bool            // carry again what is gone-on-target
 	DryRun        bool            // nothing is written to the target or the state
@@ -83,6 +84,9 @@ func (o *Options) complete() error {
 	}
 	if o.Memory < smallestMemory {
 		return fmt.Errorf("memory of %d bytes is too small: at least %d", o.Memory, smallestMemory)
+	}
+	if err := o.Mapping.Check(); err != nil {
+		return err
 	}
 	if o.Connections < 1 || o.Connections > mostConnections {
 		return fmt.Errorf("%d connections: 1 to %d", o.Connections, mostConnections)

@@ -21,9 +21,11 @@ type FolderPlanned struct {
 	Source   string // decoded names
 	Target   string
 	Create   bool
-	Messages int64 // on the source
-	Copy     int64 // expected to be copied; an estimate until the folder is read
-	Opened   bool  // false: unchanged, not opened
+	Messages int64  // on the source
+	Copy     int64  // expected to be copied; an estimate until the folder is read
+	Opened   bool   // false: unchanged, not opened
+	Why      string // why it goes there: one of the words in docs/folders.md
+	Trouble  string // what an admin should look at, "" for nothing
 }
 
 // MessageCopied is one message stored and recorded.
@@ -98,6 +100,7 @@ type Report struct {
 	Folders        int64 // folder pairs
 	FoldersOpened  int64
 	FoldersCreated int64
+	FoldersLeftOut int64 // source folders that no pair carries
 	SourceMessages int64
 	Copied         int64
 	CopiedBytes    int64

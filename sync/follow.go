@@ -155,8 +155,7 @@ func (a *attempt) followTarget(ctx context.Context, stored []state.Pair, i int) 
 		return err
 	}
 	a.notice(p.TargetName + " is named " + f.Name + " on the target now: followed")
-	p.Target, p.TargetName, p.TargetMailboxID = f.Raw, f.Name, f.MailboxID
-	return a.State.RenamePair(ctx, p.ID, *p)
+	return a.renameShared(ctx, stored, p.Target, f)
 }
 
 // followSource follows a folder that was renamed on the source, and renames it on the target if it still has the
@@ -190,12 +189,13 @@ func (a *attempt) followSource(ctx context.Context, stored []state.Pair, i int) 
 
 // renameTarget repeats a rename on the target, its children with it.
 func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, old state.Pair, f *imapx.Folder) error {
-	m := newMapper(a.source, a.target, nil)
+	m := newMapper(a.source, a.target, nil, a.rules)
 	was := m.byName(&imapx.Folder{Raw: old.Source, Name: old.SourceName, Path: strings.Split(old.SourceName, f.Delim), Delim: f.Delim})
 	is := m.byName(f)
 	folder := find(a.target, old.Target)
-	if was.raw != old.Target || folder == nil || find(a.target, is.raw) != nil || isInbox(f) || strings.EqualFold(old.Target, "INBOX") {
-		return nil // it has another name there anyway
+	if was.raw != old.Target || folder == nil || find(a.target, is.raw) != nil || isInbox(f) || inboxKey(old.Target) == "INBOX" ||
+		sharesTarget(stored, old) {
+		return nil // it has another name there anyway, or is not its alone
 	}
 	var ie *imapx.Error
 	err := a.lanes[0].dst.Rename(ctx, old.Target, is.raw)

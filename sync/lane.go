@@ -72,11 +72,11 @@ func (l *lane) usable(j *job, err error) error {
 	return nil
 }
 
-// run carries the lane's pairs, a few at a time and in order.
+// run carries the lane's pairs, a few at a time and in order; those of one target folder one after the other.
 func (l *lane) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, foldersAtOnce)
-	for _, j := range l.jobs {
+	for _, group := range byTarget(l.jobs) {
 		select {
 		case slots <- struct{}{}:
 		case <-l.intake.Done():
@@ -86,7 +86,12 @@ func (l *lane) run(ctx context.Context) {
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			l.settle(ctx, j, l.persist(ctx, j))
+			for _, j := range group {
+				if l.intake.Err() != nil {
+					return
+				}
+				l.settle(ctx, j, l.persist(ctx, j))
+			}
 		})
 	}
 	wg.Wait()

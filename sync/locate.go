@@ -87,13 +87,9 @@ func (p *pass) locate(ctx context.Context, dst Target, pair state.Pair, uidValid
 		return out, err
 	}
 	out.opened = res.Opened
-	ledger, err := p.State.RowsByTarget(ctx, pair.ID, floor)
+	inLedger, err := p.carriedTo(ctx, pair.Target, uidValidity, floor)
 	if err != nil {
 		return out, err
-	}
-	inLedger := make(map[uint32]bool, len(ledger))
-	for _, r := range ledger {
-		inLedger[r.TargetUID] = true
 	}
 	var free []known
 	for _, k := range there {

@@ -1,7 +1,7 @@
 package sync
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,13 +13,29 @@ import (
 
 // folderPair is a source folder and where its mail goes.
 type folderPair struct {
-	source *imapx.Folder
-	target *imapx.Folder // nil: not there yet
-	raw    string        // target name on the wire
-	name   string        // target name for people
-	use    imap.MailboxAttr
-	stored *state.Pair // nil: first seen in this pass
+	source  *imapx.Folder
+	target  *imapx.Folder // nil: not there yet
+	raw     string        // target name on the wire; several pairs may share one
+	name    string        // target name for people
+	use     imap.MailboxAttr
+	stored  *state.Pair // nil: first seen in this pass
+	why     string      // one of the words below
+	trouble string      // what an admin should look at, "" for nothing
 }
+
+// Why a folder goes where it goes.
+const (
+	whyInbox      = "INBOX"
+	whyStored     = "earlier pass" // whatever the rules say now: nothing is carried twice
+	whyMap        = "map"
+	whySpecialUse = "special use" // RFC 6154 attribute
+	whyKnownName  = "known name"  // of the table of names that mail programs use
+	whyMerged     = "merged"      // --merge-folders
+	whyRename     = "rename"
+	whyInto       = "into"
+	whyParent     = "parent" // along with the folder above it
+	whyName       = "name"
+)
 
 // leftOut is a source folder that no pair carries, with the reason for people.
 type leftOut struct {
@@ -27,113 +43,84 @@ type leftOut struct {
 	why    string
 }
 
-// mapFolders pairs the source's folders with the target's. It is a pure function of what both sides list and of
-// the pairs that earlier passes made, which stay as they are. Special folders go by attribute (RFC 6154), all
-// others by name; separators and personal namespaces (RFC 2342) are translated.
-func mapFolders(source, target imapx.Listing, stored []state.Pair) (pairs []folderPair, out []leftOut) {
-	m := newMapper(source, target, stored)
-	special := m.specialFolders(source, target)
-	var named []*imapx.Folder
-	for i := range source.Folders {
-		f := &source.Folders[i]
-		switch {
-		case !f.Selectable:
-		case foreign(source, f):
-			out = append(out, leftOut{f, "it belongs to another user's or a shared namespace"})
-		case m.stored[f.Raw] != nil:
-			s := m.stored[f.Raw]
-			pairs = append(pairs, folderPair{source: f, target: m.there[s.Target], raw: s.Target, name: s.TargetName, stored: s})
-		case special[f.Raw] != nil && !m.taken[special[f.Raw].Raw]:
-			t := special[f.Raw]
-			m.taken[t.Raw] = true
-			pairs = append(pairs, folderPair{source: f, target: t, raw: t.Raw, name: t.Name})
-		default:
-			named = append(named, f)
-		}
-	}
-	for _, f := range named {
-		pairs = append(pairs, m.byName(f))
-	}
-	slices.SortStableFunc(pairs, func(a, b folderPair) int { return strings.Compare(a.raw, b.raw) }) // parents first
-	return pairs, out
+// mapped is where everything goes.
+type mapped struct {
+	pairs []folderPair
+	out   []leftOut
+	notes []string // rules that changed nothing
+	err   error    // a rule that makes no sense with these folders: *MappingError
+}
+
+// entry is a source folder that is carried.
+type entry struct {
+	folder *imapx.Folder
+	path   []string         // below the personal namespace, or below --from
+	use    imap.MailboxAttr // to be made with
+	why    string           // "": by its name
+	done   bool
 }
 
 // mapper holds what mapFolders looks up.
 type mapper struct {
-	from, to imapx.Namespace
-	there    map[string]*imapx.Folder // target, by raw name
-	taken    map[string]bool          // target names that have a pair
-	stored   map[string]*state.Pair   // by raw source name
+	rules          *rules
+	source, target imapx.Listing
+	from, to       imapx.Namespace
+	special        map[string]imap.MailboxAttr
+	there          map[string]*imapx.Folder // target, by inboxKey of the raw name
+	taken          map[string]string        // inboxKey of raw target names that have a pair -> the source's name
+	folded         map[string]string        // foldPath -> raw target name, there or planned
+	stored         map[string]*state.Pair   // by raw source name
+	along          map[string][]string      // path -> where what lies below it goes
+	entries        []*entry
+	mapped
 }
 
-func newMapper(source, target imapx.Listing, stored []state.Pair) *mapper {
+// mapFolders pairs the source's folders with the target's. It is a pure function of what both sides list, of the
+// pairs that earlier passes made, which stay as they are, and of the rules. Separators and personal namespaces
+// (RFC 2342) are translated. The order in which rules count is that of the calls here (docs/folders.md).
+func mapFolders(source, target imapx.Listing, stored []state.Pair, r *rules) mapped {
+	if r == nil {
+		r = &rules{}
+	}
+	m := newMapper(source, target, stored, r)
+	m.gather()
+	m.keepStored()
+	m.keepMaps()
+	if r.Into == "" {
+		m.specials()
+	}
+	m.byNames()
+	m.overruled(stored)
+	slices.SortFunc(m.pairs, func(a, b folderPair) int { // parents first
+		return cmp.Or(strings.Compare(a.raw, b.raw), strings.Compare(a.source.Raw, b.source.Raw))
+	})
+	return m.mapped
+}
+
+func newMapper(source, target imapx.Listing, stored []state.Pair, r *rules) *mapper {
 	m := &mapper{
-		from:   personal(source),
-		to:     personal(target),
-		there:  make(map[string]*imapx.Folder),
-		taken:  make(map[string]bool),
-		stored: make(map[string]*state.Pair),
+		rules: r, source: source, target: target, from: personal(source), to: personal(target),
+		special: specialTable(),
+		there:   make(map[string]*imapx.Folder),
+		taken:   make(map[string]string),
+		folded:  make(map[string]string),
+		stored:  make(map[string]*state.Pair),
+		along:   make(map[string][]string),
 	}
-	for i := range target.Folders {
-		m.there[target.Folders[i].Raw] = &target.Folders[i]
-	}
-	for i := range stored {
-		m.stored[stored[i].Source] = &stored[i]
-		m.taken[stored[i].Target] = true
-	}
-	return m
-}
-
-// personal is a side's own namespace; without an answer to NAMESPACE, the separator that LIST shows.
-func personal(l imapx.Listing) imapx.Namespace {
-	if len(l.Personal) > 0 {
-		return l.Personal[0]
-	}
-	for _, f := range l.Folders {
-		if f.Delim != "" {
-			return imapx.Namespace{Delim: f.Delim}
-		}
-	}
-	return imapx.Namespace{}
-}
-
-// foreign reports whether a folder lies in another user's or a shared namespace.
-func foreign(l imapx.Listing, f *imapx.Folder) bool {
-	for _, n := range append(slices.Clone(l.Others), l.Shared...) {
-		if n.Prefix != "" && strings.HasPrefix(f.Raw+n.Delim, n.Prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// specialFolders gives, by raw source name, the target's special folder of the same attribute. Of several
-// candidates the one with the most mail wins; the others keep their own names.
-func (m *mapper) specialFolders(source, target imapx.Listing) map[string]*imapx.Folder {
-	to := make(map[imap.MailboxAttr]*imapx.Folder)
 	for i := range target.Folders {
 		f := &target.Folders[i]
-		if f.SpecialUse != "" && f.Selectable && to[f.SpecialUse] == nil && !foreign(target, f) {
-			to[f.SpecialUse] = f
-		}
+		m.there[inboxKey(f.Raw)] = f
+		m.folded[foldPath(f.Path)] = f.Raw
 	}
-	best := make(map[imap.MailboxAttr]*imapx.Folder)
-	for i := range source.Folders {
-		f := &source.Folders[i]
-		if f.SpecialUse == "" || !f.Selectable || foreign(source, f) {
-			continue
+	for i := range stored {
+		s := &stored[i]
+		m.stored[s.Source] = s
+		if f := find(source, s.Source); f == nil || m.ruleFor(f) == nil {
+			m.taken[inboxKey(s.Target)] = cmp.Or(s.SourceName, s.Source)
 		}
-		if b := best[f.SpecialUse]; b == nil || messages(f) > messages(b) {
-			best[f.SpecialUse] = f
-		}
+		m.folded[foldPath(splitName(s.TargetName, m.to.Delim))] = s.Target
 	}
-	out := make(map[string]*imapx.Folder)
-	for use, f := range best {
-		if t := to[use]; t != nil {
-			out[f.Raw] = t
-		}
-	}
-	return out
+	return m
 }
 
 func messages(f *imapx.Folder) uint32 {
@@ -143,70 +130,194 @@ func messages(f *imapx.Folder) uint32 {
 	return f.Mark.Messages
 }
 
-// byName translates a name. Where another pair has it already, a number is added.
-func (m *mapper) byName(f *imapx.Folder) folderPair {
-	path := m.path(f)
-	p := folderPair{source: f, use: f.SpecialUse}
-	for n := 1; ; n++ {
-		try := slices.Clone(path)
-		if n > 1 {
-			try[len(try)-1] = fmt.Sprintf("%s (%d)", try[len(try)-1], n)
+// gather sorts out what is not carried. The order of the listing is the server's whim: it must not decide who gets a
+// name.
+func (m *mapper) gather() {
+	used := make(map[*MapRule]bool)
+	for i := range m.source.Folders {
+		f := &m.source.Folders[i]
+		if !f.Selectable {
+			continue
 		}
-		p.raw, p.name = m.encode(try)
-		if t := m.there[p.raw]; t != nil && !t.Selectable {
-			p.target = nil // exists as a parent only: CREATE makes it real
-		} else {
-			p.target = t
+		rule := m.ruleFor(f)
+		used[rule] = true
+		if rule == nil {
+			if why := m.outside(f); why != "" {
+				m.out = append(m.out, leftOut{f, why})
+				continue
+			}
 		}
-		if !m.taken[p.raw] && !strings.EqualFold(p.raw, "INBOX") || isInbox(f) {
+		m.entries = append(m.entries, &entry{folder: f, path: m.pathOf(f)})
+	}
+	if from := m.rules.From; from != "" && len(m.entries) == 0 {
+		m.err = &MappingError{"--from " + from, "the source has no such folder, nor any below it", "mailmove folders lists them"}
+	}
+	slices.SortFunc(m.entries, func(a, b *entry) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
+	slices.SortFunc(m.out, func(a, b leftOut) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
+	for i := range m.rules.Maps {
+		if rule := &m.rules.Maps[i]; !used[rule] {
+			m.notes = append(m.notes, rule.Where+" "+rule.Source+"="+rule.Target+": the source has no such folder")
+		}
+	}
+}
+
+// pathOf is a source folder's path as the target would have it.
+func (m *mapper) pathOf(f *imapx.Folder) []string {
+	path := m.ownPath(f)
+	if m.rules.From != "" {
+		if below := m.below(f); len(below) > 0 {
+			path = below
+		} else if below != nil && m.rules.Into != "" {
+			return nil // the folder itself becomes the one that all goes into
+		} else if below != nil {
+			path = f.Path[len(f.Path)-1:]
+		}
+	}
+	path = slices.Clone(path)
+	path[0] = inboxKey(path[0])
+	return path
+}
+
+// keepStored: what an earlier pass carried stays where it is.
+func (m *mapper) keepStored() {
+	for _, e := range m.entries {
+		if s := m.stored[e.folder.Raw]; s != nil {
+			e.done = true
+			m.pairs = append(m.pairs, folderPair{source: e.folder, target: m.there[inboxKey(s.Target)], raw: s.Target, name: s.TargetName,
+				stored: s, why: whyStored})
+		}
+	}
+}
+
+// keepMaps: what the admin names goes there, also where other mail goes already.
+func (m *mapper) keepMaps() {
+	for _, e := range m.entries {
+		rule := m.ruleFor(e.folder)
+		if e.done || rule == nil {
+			continue
+		}
+		prefix, path := m.targetPath(rule.Target)
+		e.why = whyMap
+		m.put(e, m.claim(wish{prefix, path}, true))
+	}
+}
+
+// specials sends one folder of each use to the target's own (architecture: its attribute first, else the most mail).
+// The others keep their names, or follow it where they are to be merged.
+func (m *mapper) specials() {
+	byUse := make(map[imap.MailboxAttr][]candidate)
+	home := make(map[imap.MailboxAttr]string) // where an earlier pass carried one
+	for _, e := range m.entries {
+		use, named := m.useOf(e)
+		switch s := m.stored[e.folder.Raw]; {
+		case use == "":
+		case s != nil:
+			home[use] = cmp.Or(home[use], s.Target)
+		case !e.done:
+			byUse[use] = append(byUse[use], candidate{e, use, named})
+		}
+	}
+	uses := make([]imap.MailboxAttr, 0, len(byUse))
+	for use := range byUse {
+		uses = append(uses, use)
+	}
+	slices.Sort(uses)
+	for _, use := range uses {
+		list := byUse[use]
+		slices.SortFunc(list, func(a, b candidate) int {
+			if a.better(b) {
+				return -1
+			}
+			return 1
+		})
+		m.oneUse(use, list, home[use])
+	}
+}
+
+func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, home string) {
+	winner := list[0].entry
+	t, named := m.targetSpecial(use, winner.path)
+	var spot *spot
+	switch {
+	case home != "" && m.rules.Merge:
+		spot = m.spotAt(home)
+	case t != nil && (m.rules.Merge || m.taken[inboxKey(t.Raw)] == ""):
+		spot = m.spotAt(t.Raw)
+		if own := ownPath(t, m.to); !hasAttr(t.Attrs, imap.MailboxAttrNoInferiors) && pathKey(own) != pathKey(winner.path) {
+			m.along[pathKey(winner.path)] = own
+		}
+	case home == "" && (t == nil || m.rules.Merge):
+		winner.use = use
+		spot = m.claim(m.translated(winner), false)
+	default:
+		return // it has its folder: these go by their names
+	}
+	for i, c := range list {
+		c.entry.why = whyMerged
+		if i == 0 && home == "" {
+			c.entry.why = whySpecialUse
+			if c.named || named {
+				c.entry.why = whyKnownName
+			}
+		}
+		m.put(c.entry, spot)
+		if !m.rules.Merge {
 			break
 		}
 	}
-	m.taken[p.raw] = true
-	return p
 }
 
-func isInbox(f *imapx.Folder) bool { return len(f.Path) == 1 && f.Path[0] == "INBOX" }
-
-// path is a source folder's name below its personal namespace.
-func (m *mapper) path(f *imapx.Folder) []string {
-	if isInbox(f) || m.from.Prefix == "" {
-		return f.Path
-	}
-	prefix := strings.Split(strings.TrimSuffix(m.from.Prefix, m.from.Delim), m.from.Delim)
-	if len(f.Path) > len(prefix) {
-		for i, p := range prefix {
-			if !strings.EqualFold(f.Path[i], p) {
-				return f.Path
+// byNames translates names: those first that the target has already, for they take nobody's place.
+func (m *mapper) byNames() {
+	for _, exact := range []bool{true, false} {
+		for _, e := range m.entries {
+			if e.done {
+				continue
 			}
+			p := m.translated(e)
+			_, raw, _ := m.encode(p)
+			if t := m.there[inboxKey(raw)]; exact && t == nil {
+				continue
+			}
+			m.put(e, m.claim(p, false))
 		}
-		return f.Path[len(prefix):]
 	}
-	return f.Path
 }
 
-// encode makes the target's name of a path. Its separator inside a part becomes a low line; INBOX and its
-// children need no prefix where the prefix is INBOX itself.
-func (m *mapper) encode(path []string) (raw, name string) {
-	if len(path) == 1 && path[0] == "INBOX" {
-		return "INBOX", "INBOX"
+// put makes the pair of an entry.
+func (m *mapper) put(e *entry, s *spot) {
+	e.done = true
+	p := folderPair{source: e.folder, target: s.folder, raw: s.raw, name: s.name, use: e.use, why: cmp.Or(e.why, whyName), trouble: s.trouble}
+	if p.raw == "INBOX" && e.why == "" && len(e.path) == 1 {
+		p.why = whyInbox
 	}
-	clean := make([]string, len(path))
-	for i, p := range path {
-		if m.to.Delim != "" {
-			p = strings.ReplaceAll(p, m.to.Delim, "_")
+	if m.taken[inboxKey(s.raw)] == "" && e.why != whyMap { // what is named to go there keeps nobody out
+		m.taken[inboxKey(s.raw)] = e.folder.Name
+	}
+	m.pairs = append(m.pairs, p)
+}
+
+// overruled tells where the rules say something else than an earlier pass did.
+func (m *mapper) overruled(stored []state.Pair) {
+	if len(stored) == 0 || !m.rules.any() {
+		return
+	}
+	said := make(map[string]folderPair)
+	for _, p := range mapFolders(m.source, m.target, nil, m.rules).pairs {
+		said[p.source.Raw] = p
+	}
+	flags := map[string]string{whyMap: "--map", whyRename: "--rename", whyInto: "--into", whyMerged: "--merge-folders"}
+	for i := range m.pairs {
+		p := &m.pairs[i]
+		now := said[p.source.Raw]
+		flag := flags[now.why]
+		if flag == "" && m.rules.From != "" {
+			flag = "--from"
 		}
-		clean[i] = p
+		if p.stored == nil || flag == "" || inboxKey(now.raw) == inboxKey(p.raw) {
+			continue
+		}
+		p.trouble = "stays in " + p.name + ", where an earlier pass carried it; " + flag + " says " + now.name +
+			": rename it there, or start over (mailmove forget)"
 	}
-	prefix := m.to.Prefix
-	if clean[0] == "INBOX" && strings.EqualFold(strings.TrimSuffix(prefix, m.to.Delim), "INBOX") {
-		prefix = ""
-	}
-	delim := m.to.Delim
-	if delim == "" {
-		delim = "-" // a server without a hierarchy
-	}
-	name = strings.Join(clean, delim)
-	raw = prefix + imapx.EncodeName(name)
-	return raw, prefix + name
 }

@@ -55,8 +55,7 @@ func TestMapFolders(t *testing.T) {
 		{"a flat target", listing("", "/", box("A/B", "/", 1, "")), listing("", ""), map[string]string{"A/B": "A-B"}},
 	}
 	for _, c := range cases {
-		pairs, _ := mapFolders(c.source, c.target, nil)
-		got := targets(pairs)
+		got := targets(mapFolders(c.source, c.target, nil, nil).pairs)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %v", c.name, got)
 		}
@@ -71,8 +70,7 @@ func TestMapFolders(t *testing.T) {
 func TestMapFoldersKeepsStoredPairs(t *testing.T) {
 	source := listing("", "/", box("A", "/", 1, imap.MailboxAttrSent), box("B", "/", 1, ""))
 	target := listing("", "/", box("Sent", "/", 0, imap.MailboxAttrSent))
-	pairs, _ := mapFolders(source, target, []state.Pair{{ID: 1, Source: "A", Target: "B", TargetName: "B"}})
-	got := targets(pairs)
+	got := targets(mapFolders(source, target, []state.Pair{{ID: 1, Source: "A", Target: "B", TargetName: "B"}}, nil).pairs)
 	if got["A"] != "B" || got["B"] != "B (2)" {
 		t.Errorf("got %v: a pair of an earlier pass stays, and its target is not given twice", got)
 	}
@@ -84,9 +82,9 @@ func TestMapFoldersTellsWhatIsLeftOut(t *testing.T) {
 	noselect := box("Lone", "/", 0, "")
 	noselect.Selectable = false
 	source.Folders = append(source.Folders, noselect)
-	pairs, out := mapFolders(source, listing("", "/"), nil)
-	if len(pairs) != 1 || len(out) != 1 || out[0].folder.Name != "shared/Team" {
-		t.Errorf("pairs %v, left out %v", targets(pairs), out)
+	m := mapFolders(source, listing("", "/"), nil, nil)
+	if len(m.pairs) != 1 || len(m.out) != 1 || m.out[0].folder.Name != "shared/Team" {
+		t.Errorf("pairs %v, left out %v", targets(m.pairs), m.out)
 	}
 }
 

@@ -174,7 +174,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	}
 	var rows, stay []state.Row
 	var uids imap.UIDSet
-	var leaving, left, absent []uint32
+	var leaving, left, absent, handed []uint32
 	for _, c := range couples {
 		old := gone[c.a].row
 		r := old
@@ -190,6 +190,9 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
 			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
+		case src.raw == dst.raw: // one target folder has the mail of both: the copy stays and changes hands
+			r.TargetUID, r.Status = old.TargetUID, state.Stored
+			stay, handed = append(stay, r), append(handed, old.SourceUID)
 		case touched(now, old.Flags, a.lacking(src.pair.ID)):
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
@@ -212,6 +215,9 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		return err
 	}
 	if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+		return err
+	}
+	if err := a.handOver(ctx, src, dst, handed); err != nil {
 		return err
 	}
 	if len(rows) > 0 {

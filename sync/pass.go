@@ -16,6 +16,7 @@ import (
 type pass struct {
 	Options
 	bodies *bodies
+	rules  *rules
 	intake context.Context // ends with the first stop
 
 	stopIntake context.CancelFunc
@@ -33,8 +34,13 @@ type pass struct {
 }
 
 func newPass(ctx context.Context, o Options) (*pass, error) {
+	rules, err := o.Mapping.compile()
+	if err != nil {
+		return nil, err
+	}
 	p := &pass{
 		Options:  o,
+		rules:    rules,
 		bodies:   newBodies(newBudget(o.Memory/2), o.SpoolDir),
 		watched:  make(map[int64]bool),
 		refusals: make(map[string]int),

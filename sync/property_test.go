@@ -20,6 +20,7 @@ import (
 // the target from elsewhere, and what its user deleted there since the ledger began.
 type world struct {
 	*bench
+	merged                 bool // the source's folder B is carried into the target's A
 	ever, foreign, deleted map[string]int
 }
 
@@ -33,16 +34,30 @@ func contentsOfWorld() []string {
 	return out
 }
 
-func (w *world) at(folder, data string) string { return folder + "\x00" + data }
+func (w *world) at(folder, data string) string {
+	if w.merged && folder == "B" {
+		folder = "A"
+	}
+	return folder + "\x00" + data
+}
 
-// heldBy counts messages by folder and content.
-func heldBy(s *fakeServer) map[string]int {
+// run is one pass of this world.
+func (w *world) run(change ...func(*Options)) Report {
+	return w.pass(append(change, func(o *Options) {
+		if w.merged {
+			o.Mapping.Maps = []MapRule{{Source: "B", Target: "A"}}
+		}
+	})...)
+}
+
+// heldBy counts messages by target folder and content.
+func (w *world) heldBy(s *fakeServer) map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make(map[string]int)
 	for name, f := range s.folders {
 		for _, m := range f.messages {
-			out[name+"\x00"+string(m.data)]++
+			out[w.at(name, string(m.data))]++
 		}
 	}
 	return out
@@ -50,7 +65,7 @@ func heldBy(s *fakeServer) map[string]int {
 
 // check: nothing lost, nothing twice.
 func (w *world) check(t *rapid.T) {
-	src, dst := heldBy(w.src), heldBy(w.dst)
+	src, dst := w.heldBy(w.src), w.heldBy(w.dst)
 	told := w.told(t)
 	for k, n := range src {
 		if dst[k]+w.deleted[k]+told[k] < n {
@@ -173,12 +188,14 @@ func TestNothingLostNothingTwice(t *testing.T) {
 		w := &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)},
 			ever: map[string]int{}, foreign: map[string]int{}, deleted: map[string]int{}}
 		w.dir = tempDir(t)
-		folder := rapid.SampledFrom([]string{"INBOX", "A"})
+		w.merged = rapid.Bool().Draw(t, "merged")
+		folder := rapid.SampledFrom([]string{"INBOX", "A", "B"})
 		content := rapid.SampledFrom(all)
 		date := func(c string) time.Time {
 			return day.AddDate(0, 0, slices.Index(all, c)).Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "hours")) * time.Hour)
 		}
 		w.src.folder("A")
+		w.src.folder("B")
 		for range rapid.IntRange(0, 12).Draw(t, "at first") {
 			f, c := folder.Draw(t, "folder"), content.Draw(t, "content")
 			w.src.add(f, date(c), c)
@@ -239,26 +256,33 @@ func TestNothingLostNothingTwice(t *testing.T) {
 					}
 					return fates[n-1]
 				}
-				w.pass()
+				w.run()
 				w.dst.lose = nil
 				w.dst.releaseAll()
-				w.pass() // the last look: without it nobody would know of what landed late
+				w.run() // the last look: without it nobody would know of what landed late
 			},
-			"pass": func(*rapid.T) { w.pass() },
+			"pass": func(*rapid.T) { w.run() },
+			"moved on the source": func(t *rapid.T) {
+				to := folder.Draw(t, "to")
+				if f, uid, c, ok := one(t, w.src); ok && f != to {
+					w.src.move(f, uid, to)
+					w.ever[w.at(to, c)]++
+				}
+			},
 			"pass with a filter": func(t *rapid.T) {
 				f := Filter{NewerThan: day.AddDate(0, 0, rapid.IntRange(0, len(all)).Draw(t, "from day"))}
 				if rapid.Bool().Draw(t, "also older") {
 					f.OlderThan = day.AddDate(0, 0, rapid.IntRange(0, len(all)).Draw(t, "to day"))
 				}
-				w.pass(func(o *Options) { o.Filter = f })
+				w.run(func(o *Options) { o.Filter = f })
 				w.nothingUncounted(t)
 			},
 			"": func(t *rapid.T) {
 				if rapid.IntRange(0, 2).Draw(t, "look") > 0 {
 					return
 				}
-				w.pass() // the one that takes away what landed late
-				if r := w.pass(); r.Deferred != 0 {
+				w.run() // the one that takes away what landed late
+				if r := w.run(); r.Deferred != 0 {
 					t.Fatalf("%d messages are deferred by no filter", r.Deferred)
 				}
 				w.check(t)

@@ -227,7 +227,7 @@ func (a *attempt) watchWindows(ctx context.Context) error {
 		return nil // stopped: the next pass looks
 	}
 	for _, w := range windows {
-		if a.watched[w.ID] {
+		if a.watched[w.ID] && !openBeside(pairs[w.Pair], pairs, windows) {
 			if err := a.removeDoubles(ctx, a.lanes[0].dst, pairs[w.Pair], w); err != nil {
 				return err
 			}
@@ -296,10 +296,12 @@ func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, 
 	for _, r := range w.Rows {
 		meant[r.Digest], dates[sent{r.Digest, believed(r.Date)}] = true, true
 	}
-	inLedger := make(map[uint32]bool, len(ledger))
+	inLedger, err := a.carriedTo(ctx, pair.Target, w.UIDValidity, w.Floor)
+	if err != nil {
+		return nil, err
+	}
 	var again []state.Row // the window's messages that were sent again and are there
 	for _, r := range ledger {
-		inLedger[r.TargetUID] = true
 		if meant[r.Digest] && present[r.TargetUID] {
 			again = append(again, r)
 		}

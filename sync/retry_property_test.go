@@ -37,6 +37,7 @@ func (b *bench) askAll(t *rapid.T) {
 // leaves two equal mailboxes and no exception.
 func TestRetryLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
+	heldBy := (&world{}).heldBy
 	rapid.Check(t, func(t *rapid.T) {
 		b := &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000), dir: tempDir(t)}
 		b.src.folder("A")

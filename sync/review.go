@@ -131,7 +131,11 @@ func (a *attempt) sortMissing(ctx context.Context, jobs []*job, missing []lost) 
 	}
 	wanted := rowsKnown(rows)
 	moved := make([]bool, len(missing))
-	for _, f := range a.gained(jobs) {
+	places, err := a.gained(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range places {
 		var open []int
 		for i := range wanted {
 			if !moved[i] {
@@ -165,32 +169,35 @@ type place struct {
 	folder   string
 	validity uint32
 	floor    uint32
-	pair     int64 // 0: no pair leads there
 }
 
 // gained are the target folders that have given out UIDs since they were last looked at, or that no pair knows.
-func (a *attempt) gained(jobs []*job) []place {
-	then := make(map[string]state.Pair)
-	for _, j := range jobs {
-		if j.pair.ID != 0 {
-			then[j.raw] = j.pair
-		}
+func (a *attempt) gained(ctx context.Context) ([]place, error) {
+	stored, err := a.State.Pairs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	then := make(map[string][]state.Mark)
+	for _, p := range stored {
+		then[p.Target] = append(then[p.Target], p.TargetMark)
 	}
 	var out []place
 	for _, f := range a.target.Folders {
 		if !f.Selectable || f.Mark == nil || f.Mark.Messages == 0 {
 			continue
 		}
-		p := then[f.Raw]
-		floor := uint32(1)
-		if p.TargetMark.UIDValidity == f.Mark.UIDValidity {
-			floor = max(p.TargetMark.UIDNext, 1)
+		floor := uint32(0)
+		for _, m := range then[f.Raw] {
+			if m.UIDValidity == f.Mark.UIDValidity && (floor == 0 || m.UIDNext < floor) {
+				floor = m.UIDNext
+			}
 		}
+		floor = max(floor, 1)
 		if f.Mark.UIDNext == 0 || uint32(f.Mark.UIDNext) > floor {
-			out = append(out, place{f.Raw, f.Mark.UIDValidity, floor, p.ID})
+			out = append(out, place{f.Raw, f.Mark.UIDValidity, floor})
 		}
 	}
-	return out
+	return out, nil
 }
 
 // lookIn gives the indexes of the wanted messages that a folder holds outside the ledger's own.
@@ -199,13 +206,9 @@ func (a *attempt) lookIn(ctx context.Context, p place, wanted []known) ([]int, e
 	if err != nil {
 		return nil, err
 	}
-	ours, err := a.State.RowsByTarget(ctx, p.pair, p.floor)
+	carried, err := a.carriedTo(ctx, p.folder, p.validity, p.floor)
 	if err != nil {
 		return nil, err
-	}
-	carried := make(map[uint32]bool, len(ours))
-	for _, r := range ours {
-		carried[r.TargetUID] = true
 	}
 	there = slices.DeleteFunc(there, func(k known) bool { return carried[k.uid] })
 	sure, doubt, doubtThere := matchSure(wanted, there)

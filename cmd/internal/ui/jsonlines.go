@@ -34,6 +34,8 @@ type jsonFolderPlanned struct {
 	Messages int64  `json:"messages"`
 	Copy     int64  `json:"copy"`
 	Opened   bool   `json:"opened"`
+	Why      string `json:"why"`
+	Trouble  string `json:"trouble"`
 }
 
 type jsonMessageCopied struct {
@@ -83,6 +85,7 @@ type jsonPassEnded struct {
 	Folders        int64   `json:"folders"`
 	FoldersOpened  int64   `json:"folders_opened"`
 	FoldersCreated int64   `json:"folders_created"`
+	FoldersLeftOut int64   `json:"folders_left_out"`
 	SourceMessages int64   `json:"source_messages"`
 	ToCopy         int64   `json:"to_copy"`
 	ToCopyBytes    int64   `json:"to_copy_bytes"`
@@ -127,7 +130,7 @@ func (j *jsonLines) object(e mailsync.Event) any {
 	case mailsync.PassStarted:
 		return jsonPassStarted{h("pass-started", e.Account), e.Pass, e.First, e.DryRun}
 	case mailsync.FolderPlanned:
-		return jsonFolderPlanned{h("folder-planned", e.Account), e.Source, e.Target, e.Create, e.Messages, e.Copy, e.Opened}
+		return jsonFolderPlanned{h("folder-planned", e.Account), e.Source, e.Target, e.Create, e.Messages, e.Copy, e.Opened, e.Why, e.Trouble}
 	case mailsync.MessageCopied:
 		return jsonMessageCopied{h("message-copied", e.Account), e.Folder, e.Bytes}
 	case mailsync.MessagesDeferred:
@@ -150,7 +153,7 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 	r := e.Report
 	o := jsonPassEnded{
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
-		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated,
+		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated, FoldersLeftOut: r.FoldersLeftOut,
 		SourceMessages: r.SourceMessages, ToCopy: r.ToCopy, ToCopyBytes: r.ToCopyBytes, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
 		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles, Deferred: r.Deferred,
 		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Accepted: r.Accepted, Interrupted: r.Interrupted, DryRun: r.DryRun,

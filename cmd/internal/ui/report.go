@@ -112,6 +112,7 @@ func reportParts(r mailsync.Report, err error) []string {
 		{r.Matched, "already there", "already there"},
 		{r.Flags, "with changed flags", "with changed flags"},
 		{r.FoldersCreated, folder, folders},
+		{r.FoldersLeftOut, "folder left out", "folders left out"},
 		{r.Followed, "moved as on the source", "moved as on the source"},
 		{r.Moved, "found moved by its user", "found moved by their user"},
 		{r.Gone, "gone on the target", "gone on the target"},

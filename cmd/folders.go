@@ -1,0 +1,238 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"mailmove/cmd/internal/ui"
+	"mailmove/imapx"
+	"mailmove/state"
+	mailsync "mailmove/sync"
+)
+
+const foldersLong = `Where each folder of the source would go on the target, and why: what mailmove
+sync with the same flags does. Both servers are asked, nothing is written, not
+even state.`
+
+const foldersExample = `  mailmove folders --source mail.old.example --source-user alice@old.example \
+                   --target mail.new.example --target-user alice@new.example \
+                   --map 'Alte Ablage=Archive/Old' --exclude 'Spam*'`
+
+func newFolders(a *app) *cobra.Command {
+	f := &syncFlags{
+		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
+		memory: 64 << 20, connections: 1, retryFor: interval(5 * time.Minute), dryRun: true,
+	}
+	c := &cobra.Command{
+		Use:     "folders --source HOST --source-user NAME --target … [flags]",
+		Short:   "Show where each folder would go",
+		Long:    foldersLong,
+		Example: foldersExample,
+		Args:    noArguments,
+
+		DisableFlagsInUseLine: true,
+	}
+	c.Flags().SortFlags = false
+	f.bindFolders(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		p, err := f.validate()
+		if err != nil {
+			return err
+		}
+		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
+			return err
+		}
+		return p.folders(c.Context(), a)
+	}
+	return c
+}
+
+func (f *syncFlags) bindFolders(set *pflag.FlagSet) {
+	groups := flagGroups()
+	group(set, groups[0], f.source.bind)
+	f.target.bind(set)
+	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
+	group(set, groups[1], f.mapping.bind)
+	group(set, groups[2], func(s *pflag.FlagSet) {
+		s.StringVar(&f.id, "id", "", "`NAME` of the account in the state (default: made of both mailboxes)")
+		s.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
+		s.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
+	})
+	group(set, groups[3], func(s *pflag.FlagSet) {
+		s.BoolVar(&f.json, "json", false, "print one JSON object for each folder (docs/folders.md)")
+	})
+}
+
+// folders asks both servers and prints the plan.
+func (p *pass) folders(ctx context.Context, a *app) (err error) {
+	file, err := state.Open(ctx, state.Options{
+		Dir: p.stateDir, Account: p.account, ReadOnly: true,
+		Source: endpointText(p.source), Target: endpointText(p.target),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	logins, err := p.openLogins(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logins.close()) }()
+	stop := a.stops.pass()
+	o := mailsync.Options{Account: p.account, State: file, Mapping: p.mapping, RetryFor: p.retryTime(), Stop: stop,
+		Events: func(e mailsync.Event) {
+			if n, is := e.(mailsync.Notice); is {
+				fmt.Fprintln(a.err, ui.Clean(n.Text))
+			}
+		}}
+	p.ports(&o, stop, logins, imapx.Options{})
+	plans, err := mailsync.Preview(ctx, o)
+	switch {
+	case errors.Is(err, mailsync.ErrInterrupted):
+		return a.stops.interrupted(true)
+	case err != nil && !a.screen:
+		return &accountError{account: p.account, err: err}
+	case err != nil:
+		return err
+	case p.output == ui.JSON:
+		return foldersJSON(a.out, p.account, plans)
+	}
+	return foldersTable(a.out, a.width, plans)
+}
+
+// ports are the engine's ways to both servers.
+func (p *pass) ports(o *mailsync.Options, stop <-chan struct{}, logins *logins, options imapx.Options) {
+	o.ConnectSource = func(ctx context.Context) (mailsync.Source, error) {
+		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, options)
+		if err != nil {
+			return nil, err // never s: a nil session in an interface is not nil
+		}
+		return s, nil
+	}
+	o.ConnectTarget = func(ctx context.Context) (mailsync.Target, error) {
+		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, options)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
+}
+
+// maxAligned is the width up to which a name keeps the columns in line, in columns of the screen.
+const maxAligned = 32
+
+// foldersTable prints a line for each folder, and below it what an admin should look at. Names are never cut.
+func foldersTable(w io.Writer, width int, plans []mailsync.FolderPlan) error {
+	rows := [][]string{{"SOURCE", "MESSAGES", "SIZE", "TARGET", "THERE", "WHY"}}
+	for _, p := range plans {
+		rows = append(rows, folderRow(p))
+	}
+	var widths [6]int
+	for _, row := range rows {
+		for i, cell := range row {
+			if n := ui.Width(cell); n <= maxAligned {
+				widths[i] = max(widths[i], n)
+			}
+		}
+	}
+	var b strings.Builder
+	for i, row := range rows {
+		for k, cell := range row {
+			pad := strings.Repeat(" ", max(0, widths[k]-ui.Width(cell)))
+			switch k {
+			case 1, 2:
+				b.WriteString(pad + cell + "  ")
+			case len(row) - 1:
+				b.WriteString(cell + "\n")
+			default:
+				b.WriteString(cell + pad + "  ")
+			}
+		}
+		if i > 0 && plans[i-1].Trouble != "" {
+			b.WriteString(hanging("  trouble: ", ui.Clean(plans[i-1].Trouble), max(width, 40)))
+		}
+	}
+	b.WriteString(foldersSum(plans))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func folderRow(p mailsync.FolderPlan) []string {
+	there := map[bool]string{true: "there", false: "new"}[p.Exists]
+	target, why := ui.Clean(p.Target), p.Why
+	if p.LeftOut != "" {
+		target, there, why = "-", "-", "left out: "+ui.Clean(p.LeftOut)
+	}
+	return []string{ui.Clean(p.Source), known(p.Messages, ui.Count), known(p.Bytes, ui.Bytes), target, there, why}
+}
+
+// known writes a number that a server may not have told.
+func known(n int64, text func(int64) string) string {
+	if n < 0 {
+		return "?"
+	}
+	return text(n)
+}
+
+// foldersSum is the last line of the table.
+func foldersSum(plans []mailsync.FolderPlan) string {
+	var carried, fresh, out, trouble, messages int64
+	made := make(map[string]bool)
+	for _, p := range plans {
+		if p.Trouble != "" {
+			trouble++
+		}
+		if p.LeftOut != "" {
+			out++
+			continue
+		}
+		carried++
+		messages += max(p.Messages, 0)
+		if !p.Exists && !made[p.Target] {
+			made[p.Target] = true
+			fresh++
+		}
+	}
+	return fmt.Sprintf("%s folders with %s messages; %s to make, %s left out, %s with trouble\n",
+		ui.Count(carried), ui.Count(messages), ui.Count(fresh), ui.Count(out), ui.Count(trouble))
+}
+
+// jsonFolder is one line of "folders --json", described in docs/folders.md.
+type jsonFolder struct {
+	Account  string `json:"account"`
+	Source   string `json:"source"`
+	Messages *int64 `json:"messages"`
+	Bytes    *int64 `json:"bytes"`
+	Target   string `json:"target"`
+	Why      string `json:"why"`
+	Exists   bool   `json:"exists"`
+	Trouble  string `json:"trouble"`
+	LeftOut  string `json:"left_out"`
+}
+
+func foldersJSON(w io.Writer, account string, plans []mailsync.FolderPlan) error {
+	told := func(n int64) *int64 {
+		if n < 0 {
+			return nil
+		}
+		return &n
+	}
+	for _, p := range plans {
+		line, err := json.Marshal(jsonFolder{account, p.Source, told(p.Messages), told(p.Bytes), p.Target, p.Why, p.Exists, p.Trouble, p.LeftOut})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w, ui.EscapeJSON(string(line))); err != nil {
+			return err
+		}
+	}
+	return nil
+}

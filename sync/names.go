@@ -1,0 +1,406 @@
+package sync
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+)
+
+// Names that a target takes, tried on Dovecot 2.3: a level has 255 bytes at most, on the wire and in UTF-8; with the
+// separator "." (Maildir++, Courier's and Dovecot's) the whole name below the prefix is one folder on disk, behind a
+// dot.
+const (
+	mostLevel   = 255
+	mostMaildir = 254
+)
+
+// wish is where a folder should go: a path below a prefix.
+type wish struct {
+	prefix string // raw, with its separator
+	path   []string
+}
+
+// spot is where a folder goes.
+type spot struct {
+	folder  *imapx.Folder // nil: to be made
+	raw     string
+	name    string
+	trouble string
+}
+
+// inboxKey makes INBOX one name in any case (RFC 9051 section 5.1).
+func inboxKey(raw string) string {
+	if strings.EqualFold(raw, "INBOX") {
+		return "INBOX"
+	}
+	return raw
+}
+
+func isInbox(f *imapx.Folder) bool { return len(f.Path) == 1 && f.Path[0] == "INBOX" }
+
+func pathKey(path []string) string { return strings.Join(path, "\x00") }
+
+// foldPath makes paths comparable as a server would that knows no capitals and cuts blanks.
+func foldPath(path []string) string {
+	out := make([]string, len(path))
+	for i, p := range path {
+		out[i] = foldName(p)
+	}
+	return pathKey(out)
+}
+
+func splitName(name, delim string) []string {
+	if delim == "" {
+		return []string{name}
+	}
+	return strings.Split(name, delim)
+}
+
+func hasAttr(attrs []imap.MailboxAttr, want imap.MailboxAttr) bool {
+	return slices.ContainsFunc(attrs, func(a imap.MailboxAttr) bool { return strings.EqualFold(string(a), string(want)) })
+}
+
+// personal is a side's own namespace; without an answer to NAMESPACE, the separator that LIST shows.
+func personal(l imapx.Listing) imapx.Namespace {
+	if len(l.Personal) > 0 {
+		return l.Personal[0]
+	}
+	for _, f := range l.Folders {
+		if f.Delim != "" {
+			return imapx.Namespace{Delim: f.Delim}
+		}
+	}
+	return imapx.Namespace{}
+}
+
+// foreignPrefix is another user's or a shared namespace that a raw name lies in; its Prefix is "" where it does not.
+func foreignPrefix(l imapx.Listing, raw string) imapx.Namespace {
+	for _, n := range append(slices.Clone(l.Others), l.Shared...) {
+		if n.Prefix != "" && strings.HasPrefix(raw+n.Delim, n.Prefix) {
+			return n
+		}
+	}
+	return imapx.Namespace{}
+}
+
+func foreign(l imapx.Listing, raw string) bool { return foreignPrefix(l, raw).Prefix != "" }
+
+func (m *mapper) ownPath(f *imapx.Folder) []string { return ownPath(f, m.from) }
+
+// ownPath is a folder's path below its personal namespace.
+func ownPath(f *imapx.Folder, ns imapx.Namespace) []string {
+	if isInbox(f) || ns.Prefix == "" {
+		return f.Path
+	}
+	prefix := splitName(strings.TrimSuffix(ns.Prefix, ns.Delim), ns.Delim)
+	if len(f.Path) <= len(prefix) {
+		return f.Path
+	}
+	for i, p := range prefix {
+		if !strings.EqualFold(f.Path[i], p) {
+			return f.Path
+		}
+	}
+	return f.Path[len(prefix):]
+}
+
+// targetPath reads a target folder's name as an admin writes it: with the server's separator or "/", with or without
+// the prefix of the personal namespace; another namespace's prefix leads there.
+func (m *mapper) targetPath(name string) (prefix string, path []string) {
+	slashed := func(s, delim string) string {
+		if delim == "" {
+			return s
+		}
+		return strings.ReplaceAll(s, delim, "/")
+	}
+	name = strings.Trim(upperInbox(slashed(name, m.to.Delim)), "/")
+	prefix = m.to.Prefix
+	for _, ns := range append(slices.Clone(m.target.Others), m.target.Shared...) {
+		if p := slashed(ns.Prefix, ns.Delim); p != "" && strings.HasPrefix(name, p) {
+			prefix, name = ns.Prefix, name[len(p):]
+		}
+	}
+	own := slashed(m.to.Prefix, m.to.Delim)
+	if prefix == m.to.Prefix && own != "" && len(name) > len(own) && strings.EqualFold(name[:len(own)], own) {
+		name = name[len(own):]
+	}
+	return prefix, strings.FieldsFunc(name, func(r rune) bool { return r == '/' })
+}
+
+// translated is where an entry goes by its name: --rename, then --into, then along with the folder above it.
+func (m *mapper) translated(e *entry) wish {
+	path := e.path
+	if len(m.rules.rewrites) > 0 && len(path) > 0 {
+		plain := make([]string, len(path))
+		for i, p := range path {
+			plain[i] = strings.ReplaceAll(p, "/", "_") // in a name; between names it separates
+		}
+		was := strings.Join(plain, "/")
+		is := was
+		for i, re := range m.rules.rewrites {
+			is = re.ReplaceAllString(is, m.rules.Rewrites[i].Replacement)
+		}
+		if fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' }); is != was && len(fresh) > 0 {
+			path, e.why = fresh, whyRename
+		}
+	}
+	p := wish{m.to.Prefix, path}
+	if m.rules.Into != "" {
+		prefix, into := m.targetPath(m.rules.Into)
+		p, e.why = wish{prefix, slices.Concat(into, path)}, whyInto
+	}
+	for n := len(p.path) - 1; n > 0; n-- {
+		if head, ok := m.along[pathKey(p.path[:n])]; ok {
+			p.path = slices.Concat(head, p.path[n:])
+			if e.why == "" {
+				e.why = whyParent
+			}
+			break
+		}
+	}
+	return p
+}
+
+// spotAt is a folder that is there, or has a pair.
+func (m *mapper) spotAt(raw string) *spot {
+	if f := m.there[inboxKey(raw)]; f != nil {
+		return m.spotOf(raw, f.Name, "")
+	}
+	for _, s := range m.stored {
+		if s.Target == raw {
+			return m.spotOf(raw, s.TargetName, "")
+		}
+	}
+	return m.spotOf(raw, raw, "")
+}
+
+func (m *mapper) spotOf(raw, name, trouble string) *spot {
+	s := &spot{raw: raw, name: name, trouble: trouble}
+	if t := m.there[inboxKey(raw)]; t != nil {
+		s.raw, s.name = t.Raw, t.Name
+		if t.Selectable { // else it exists as a parent only: CREATE makes it real
+			s.folder = t
+		}
+	}
+	return s
+}
+
+// claim finds the spot for a wish. Where another folder goes there already a number is added, unless it may be
+// shared. A name that differs from one that is there in case or blanks only is the same one to some servers.
+func (m *mapper) claim(p wish, share bool) *spot {
+	var why string
+	for n := 1; ; n++ {
+		full, raw, trouble := m.encode(numbered(p, n))
+		if why != "" {
+			trouble = strings.TrimPrefix(trouble+"; "+why, "; ")
+		}
+		k := inboxKey(raw)
+		like, folds := m.folded[foldPath(full)]
+		switch owner := m.taken[k]; {
+		case k == "INBOX" && !(len(p.path) == 1 && p.path[0] == "INBOX") && !share:
+			why = "number added: INBOX is another folder"
+			continue
+		case owner != "" && !share:
+			why = "number added: " + owner + " goes to " + m.nameOf(raw)
+			continue
+		case owner == "" && m.there[k] == nil && folds && like != raw:
+			if m.taken[inboxKey(like)] != "" && !share {
+				why = "number added: it differs from " + m.nameOf(like) + " in case or blanks only"
+				continue
+			}
+			return m.spotOf(like, like, strings.TrimPrefix(trouble+"; goes to "+m.nameOf(like)+", which differs in case or blanks only", "; "))
+		}
+		if n > 1 {
+			m.along[pathKey(p.path)] = numbered(p, n).path
+		}
+		name := pathName(full, m.delim())
+		m.folded[foldPath(full)] = raw
+		return m.spotOf(raw, name, trouble)
+	}
+}
+
+func numbered(p wish, n int) wish {
+	if n < 2 {
+		return p
+	}
+	path := slices.Clone(p.path)
+	path[len(path)-1] = fmt.Sprintf("%s (%d)", strings.TrimRight(path[len(path)-1], " "), n)
+	return wish{p.prefix, path}
+}
+
+// nameOf is a raw target name for people.
+func (m *mapper) nameOf(raw string) string {
+	if f := m.there[inboxKey(raw)]; f != nil {
+		return f.Name
+	}
+	for _, p := range m.pairs {
+		if p.raw == raw {
+			return p.name
+		}
+	}
+	return raw
+}
+
+func pathName(path []string, delim string) string { return strings.Join(path, delim) }
+
+// delim separates levels on the target.
+func (m *mapper) delim() string {
+	if m.to.Delim == "" {
+		return "-" // a server without a hierarchy
+	}
+	return m.to.Delim
+}
+
+// encode makes the target's name of a path, and says what had to be changed. full is the path with the prefix. INBOX
+// and its children need no prefix where the prefix is INBOX itself.
+func (m *mapper) encode(p wish) (full []string, raw, trouble string) {
+	if len(p.path) == 1 && p.path[0] == "INBOX" && p.prefix == m.to.Prefix {
+		return p.path, "INBOX", ""
+	}
+	path := slices.Clone(p.path)
+	prefix := p.prefix
+	if path[0] == "INBOX" && len(path) > 1 && strings.EqualFold(strings.TrimSuffix(prefix, m.to.Delim), "INBOX") {
+		path = path[1:]
+	}
+	head := splitName(strings.TrimSuffix(prefix, m.to.Delim), m.to.Delim)
+	if prefix == "" {
+		head = nil
+	}
+	join := func(path []string) string { return prefix + imapx.EncodeName(strings.Join(path, m.delim())) }
+	if raw = join(path); m.there[inboxKey(raw)] != nil && !m.splits(path) {
+		return slices.Concat(head, path), raw, "" // it is there: nobody refuses it
+	}
+	path, trouble = m.cleaned(path)
+	if raw = join(path); prefix == m.to.Prefix && foreign(m.target, raw) {
+		path[0] += "_"
+		raw = join(path)
+		trouble = strings.TrimPrefix(trouble+"; that name is a shared namespace's there: _ added", "; ")
+	}
+	return slices.Concat(head, path), raw, trouble
+}
+
+// splits reports that a part of a path would be taken for two.
+func (m *mapper) splits(path []string) bool {
+	return slices.ContainsFunc(path, func(p string) bool { return p == "" || strings.Contains(p, m.delim()) })
+}
+
+// cleaned replaces what servers refuse in a new name: the separator; wildcards (RFC 9051 section 5.1); control
+// characters, a "~" at the beginning, empty parts, "." and ".." (Dovecot); "/" where the separator is "." (Maildir++).
+func (m *mapper) cleaned(path []string) ([]string, string) {
+	refused := make(map[rune]bool)
+	out := make([]string, len(path))
+	for i, part := range path {
+		b := []rune(part)
+		for k, r := range b {
+			bad := strings.ContainsRune(m.delim(), r) || r == '%' || r == '*' || r == utf8.RuneError || unicode.IsControl(r) ||
+				m.to.Delim == "." && r == '/' || r == '~' && i == 0 && k == 0
+			if bad {
+				refused[r], b[k] = true, '_'
+			}
+		}
+		out[i] = string(b)
+		if strings.Trim(out[i], ".") == "" && len(out[i]) < 3 { // "", ".", ".."
+			out[i] = strings.Repeat("_", max(1, len(out[i])))
+			if part == "" {
+				refused[0] = true
+			} else {
+				refused['.'] = true
+			}
+		}
+	}
+	trouble := refusedText(refused)
+	short := m.shortened(out)
+	if pathKey(short) != pathKey(out) {
+		trouble = strings.TrimPrefix(trouble+"; too long for the target: shortened", "; ")
+	}
+	return short, trouble
+}
+
+func refusedText(refused map[rune]bool) string {
+	var list []string
+	for r := range refused {
+		if r == 0 {
+			list = append(list, "an empty level")
+			continue
+		}
+		list = append(list, strconv.Quote(string(r)))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	slices.Sort(list)
+	return strings.Join(list, " and ") + " is written _ there"
+}
+
+// shortened cuts levels that are too long, and the longest ones until the whole fits. What was cut is told apart by a
+// digest of the whole level, so that the name is the same in each pass.
+func (m *mapper) shortened(path []string) []string {
+	out := slices.Clone(path)
+	for i, p := range out {
+		out[i] = cut(p, mostLevel)
+	}
+	if m.to.Delim != "." {
+		return out
+	}
+	const least = 16
+	for wireLength(out) > mostMaildir {
+		longest := 0
+		for i, p := range out {
+			if levelLength(p) > levelLength(out[longest]) {
+				longest = i
+			}
+		}
+		room := max(least, levelLength(out[longest])-(wireLength(out)-mostMaildir))
+		next := cut(path[longest], room)
+		if levelLength(out[longest]) <= least || next == out[longest] { // many levels: the deepest become one
+			last := len(out) - 2
+			out[last] = cut(pathName(path[last:], "_"), least)
+			out = out[:last+1]
+			path = append(slices.Clone(path[:last]), pathName(path[last:], "_"))
+			continue
+		}
+		out[longest] = next
+	}
+	return out
+}
+
+// levelLength is a name's length in bytes: the longer of what goes over the wire and UTF-8.
+func levelLength(s string) int { return max(len(imapx.EncodeName(s)), len(s)) }
+
+func wireLength(path []string) int {
+	n := len(path) - 1
+	for _, p := range path {
+		n += levelLength(p)
+	}
+	return n
+}
+
+// cut shortens a name to at most most bytes, with a digest at the end.
+func cut(s string, most int) string {
+	if levelLength(s) <= most {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	mark := "~" + hex.EncodeToString(sum[:4])
+	r := []rune(s)
+	for len(r) > 0 && levelLength(string(r)+mark) > most {
+		r = r[:len(r)-1]
+	}
+	return strings.TrimRight(string(r), " ") + mark
+}
+
+// byName is where a folder would go by its name and the rules for names, were nothing else there.
+func (m *mapper) byName(f *imapx.Folder) *spot {
+	e := &entry{folder: f, path: m.pathOf(f)}
+	full, raw, _ := m.encode(m.translated(e))
+	return m.spotOf(raw, pathName(full, m.delim()), "")
+}
