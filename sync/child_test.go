@@ -51,8 +51,8 @@ type transfer struct {
 	Password               string
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
-	Timeout                time.Duration                                           // without progress on a connection, 0: the default
-	Connections            int                                                     // 0: the default
+	Timeout                time.Duration // without progress on a connection, 0: the default
+	Connections            int           // 0: the default
 	Mapping                mailsync.Mapping
 	Trace                  string                                                  // file, "": none
 	KillAt                 int64                                                   // in a child process: dies at this step, 0: never
