@@ -70,6 +70,7 @@ type mapper struct {
 	taken          map[string]string        // inboxKey of raw target names that have a pair -> the source's name
 	folded         map[string]string        // foldPath -> raw target name, there or planned
 	stored         map[string]*state.Pair   // by raw source name
+	wanted         map[string]bool          // foldPath of what goes by its name: no number makes such a name
 	along          map[string][]string      // path -> where what lies below it goes
 	entries        []*entry
 	mapped
@@ -105,6 +106,7 @@ func newMapper(source, target imapx.Listing, stored []state.Pair, r *rules) *map
 		taken:   make(map[string]string),
 		folded:  make(map[string]string),
 		stored:  make(map[string]*state.Pair),
+		wanted:  make(map[string]bool),
 		along:   make(map[string][]string),
 	}
 	for i := range target.Folders {
@@ -236,7 +238,7 @@ func (m *mapper) specials() {
 
 func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, home string) {
 	winner := list[0].entry
-	t, named := m.targetSpecial(use, winner.path)
+	t, named := m.targetSpecial(use, list)
 	var spot *spot
 	switch {
 	case home != "" && m.rules.Merge:
@@ -269,6 +271,12 @@ func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, home string) {
 
 // byNames translates names: those first that the target has already, for they take nobody's place.
 func (m *mapper) byNames() {
+	for _, e := range m.entries {
+		if !e.done {
+			full, _, _ := m.encode(m.translated(e))
+			m.wanted[foldPath(full)] = true
+		}
+	}
 	for _, exact := range []bool{true, false} {
 		for _, e := range m.entries {
 			if e.done {
@@ -292,7 +300,7 @@ func (m *mapper) put(e *entry, s *spot) {
 		p.why = whyInbox
 	}
 	if m.taken[inboxKey(s.raw)] == "" && e.why != whyMap { // what is named to go there keeps nobody out
-		m.taken[inboxKey(s.raw)] = e.folder.Name
+		m.taken[inboxKey(s.raw)] = cmp.Or(e.folder.Name, "a folder without a name")
 	}
 	m.pairs = append(m.pairs, p)
 }

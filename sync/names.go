@@ -1,26 +1,13 @@
 package sync
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/emersion/go-imap/v2"
 
 	"mailmove/imapx"
-)
-
-// Names that a target takes, tried on Dovecot 2.3: a level has 255 bytes at most, on the wire and in UTF-8; with the
-// separator "." (Maildir++, Courier's and Dovecot's) the whole name below the prefix is one folder on disk, behind a
-// dot.
-const (
-	mostLevel   = 255
-	mostMaildir = 254
 )
 
 // wish is where a folder should go: a path below a prefix.
@@ -203,6 +190,9 @@ func (m *mapper) claim(p wish, share bool) *spot {
 		if why != "" {
 			trouble = strings.TrimPrefix(trouble+"; "+why, "; ")
 		}
+		if n > 1 && m.wanted[foldPath(full)] {
+			continue
+		}
 		k := inboxKey(raw)
 		like, folds := m.folded[foldPath(full)]
 		switch owner := m.taken[k]; {
@@ -276,126 +266,17 @@ func (m *mapper) encode(p wish) (full []string, raw, trouble string) {
 		head = nil
 	}
 	join := func(path []string) string { return prefix + imapx.EncodeName(strings.Join(path, m.delim())) }
-	if raw = join(path); m.there[inboxKey(raw)] != nil && !m.splits(path) {
+	theirs := func() bool { return prefix == m.to.Prefix && foreign(m.target, raw) }
+	if raw = join(path); m.there[inboxKey(raw)] != nil && !m.splits(path) && !theirs() {
 		return slices.Concat(head, path), raw, "" // it is there: nobody refuses it
 	}
 	path, trouble = m.cleaned(path)
-	if raw = join(path); prefix == m.to.Prefix && foreign(m.target, raw) {
+	if raw = join(path); theirs() {
 		path[0] += "_"
 		raw = join(path)
 		trouble = strings.TrimPrefix(trouble+"; that name is a shared namespace's there: _ added", "; ")
 	}
 	return slices.Concat(head, path), raw, trouble
-}
-
-// splits reports that a part of a path would be taken for two.
-func (m *mapper) splits(path []string) bool {
-	return slices.ContainsFunc(path, func(p string) bool { return p == "" || strings.Contains(p, m.delim()) })
-}
-
-// cleaned replaces what servers refuse in a new name: the separator; wildcards (RFC 9051 section 5.1); control
-// characters, a "~" at the beginning, empty parts, "." and ".." (Dovecot); "/" where the separator is "." (Maildir++).
-func (m *mapper) cleaned(path []string) ([]string, string) {
-	refused := make(map[rune]bool)
-	out := make([]string, len(path))
-	for i, part := range path {
-		b := []rune(part)
-		for k, r := range b {
-			bad := strings.ContainsRune(m.delim(), r) || r == '%' || r == '*' || r == utf8.RuneError || unicode.IsControl(r) ||
-				m.to.Delim == "." && r == '/' || r == '~' && i == 0 && k == 0
-			if bad {
-				refused[r], b[k] = true, '_'
-			}
-		}
-		out[i] = string(b)
-		if strings.Trim(out[i], ".") == "" && len(out[i]) < 3 { // "", ".", ".."
-			out[i] = strings.Repeat("_", max(1, len(out[i])))
-			if part == "" {
-				refused[0] = true
-			} else {
-				refused['.'] = true
-			}
-		}
-	}
-	trouble := refusedText(refused)
-	short := m.shortened(out)
-	if pathKey(short) != pathKey(out) {
-		trouble = strings.TrimPrefix(trouble+"; too long for the target: shortened", "; ")
-	}
-	return short, trouble
-}
-
-func refusedText(refused map[rune]bool) string {
-	var list []string
-	for r := range refused {
-		if r == 0 {
-			list = append(list, "an empty level")
-			continue
-		}
-		list = append(list, strconv.Quote(string(r)))
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	slices.Sort(list)
-	return strings.Join(list, " and ") + " is written _ there"
-}
-
-// shortened cuts levels that are too long, and the longest ones until the whole fits. What was cut is told apart by a
-// digest of the whole level, so that the name is the same in each pass.
-func (m *mapper) shortened(path []string) []string {
-	out := slices.Clone(path)
-	for i, p := range out {
-		out[i] = cut(p, mostLevel)
-	}
-	if m.to.Delim != "." {
-		return out
-	}
-	const least = 16
-	for wireLength(out) > mostMaildir {
-		longest := 0
-		for i, p := range out {
-			if levelLength(p) > levelLength(out[longest]) {
-				longest = i
-			}
-		}
-		room := max(least, levelLength(out[longest])-(wireLength(out)-mostMaildir))
-		next := cut(path[longest], room)
-		if levelLength(out[longest]) <= least || next == out[longest] { // many levels: the deepest become one
-			last := len(out) - 2
-			out[last] = cut(pathName(path[last:], "_"), least)
-			out = out[:last+1]
-			path = append(slices.Clone(path[:last]), pathName(path[last:], "_"))
-			continue
-		}
-		out[longest] = next
-	}
-	return out
-}
-
-// levelLength is a name's length in bytes: the longer of what goes over the wire and UTF-8.
-func levelLength(s string) int { return max(len(imapx.EncodeName(s)), len(s)) }
-
-func wireLength(path []string) int {
-	n := len(path) - 1
-	for _, p := range path {
-		n += levelLength(p)
-	}
-	return n
-}
-
-// cut shortens a name to at most most bytes, with a digest at the end.
-func cut(s string, most int) string {
-	if levelLength(s) <= most {
-		return s
-	}
-	sum := sha256.Sum256([]byte(s))
-	mark := "~" + hex.EncodeToString(sum[:4])
-	r := []rune(s)
-	for len(r) > 0 && levelLength(string(r)+mark) > most {
-		r = r[:len(r)-1]
-	}
-	return strings.TrimRight(string(r), " ") + mark
 }
 
 // byName is where a folder would go by its name and the rules for names, were nothing else there.

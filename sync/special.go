@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 
@@ -183,7 +184,7 @@ func (c candidate) better(d candidate) bool {
 
 // useOf is what a source folder is special for, "" for nothing.
 func (m *mapper) useOf(e *entry) (use imap.MailboxAttr, named bool) {
-	if foreign(m.source, e.folder.Raw) {
+	if foreign(m.source, e.folder.Raw) || len(e.path) == 1 && e.path[0] == "INBOX" {
 		return "", false
 	}
 	if e.folder.SpecialUse != "" {
@@ -192,36 +193,41 @@ func (m *mapper) useOf(e *entry) (use imap.MailboxAttr, named bool) {
 	return m.specialName(e.path), true
 }
 
-// targetSpecial is the target's own folder of a use: by its attribute, else by its name; of several names that of the
-// source's folder, else the one with the most mail.
-func (m *mapper) targetSpecial(use imap.MailboxAttr, like []string) (best *imapx.Folder, named bool) {
-	rank := func(f *imapx.Folder) (int, uint32) {
+// targetSpecial is the target's own folder of a use, for the first of the candidates: by its attribute, else by its
+// name. Of several names that of the source's folder comes first, that of another candidate, which may want it, last;
+// else the one with the most mail.
+func (m *mapper) targetSpecial(use imap.MailboxAttr, list []candidate) (best *imapx.Folder, named bool) {
+	names := make(map[string]int)
+	for i, c := range list {
+		names[lastOf(c.entry.path)] = -1
+		if i == 0 {
+			names[lastOf(c.entry.path)] = 1
+		}
+	}
+	rank := func(f *imapx.Folder) int {
 		if f.SpecialUse == use {
-			return 2, messages(f)
+			return 2
 		}
-		own := ownPath(f, m.to)
-		if len(like) > 0 && len(own) > 0 && foldName(own[len(own)-1]) == foldName(like[len(like)-1]) {
-			return 1, messages(f)
-		}
-		return 0, messages(f)
+		return names[lastOf(ownPath(f, m.to))]
 	}
 	for i := range m.target.Folders {
 		f := &m.target.Folders[i]
-		if !f.Selectable || foreign(m.target, f.Raw) {
+		if !f.Selectable || isInbox(f) || foreign(m.target, f.Raw) {
 			continue
 		}
 		if f.SpecialUse != use && (f.SpecialUse != "" || m.specialName(ownPath(f, m.to)) != use) {
 			continue
 		}
-		if best == nil {
-			best = f
-			continue
-		}
-		r, n := rank(f)
-		br, bn := rank(best)
-		if r > br || r == br && (n > bn || n == bn && f.Raw < best.Raw) {
+		if best == nil || cmp.Or(cmp.Compare(rank(best), rank(f)), cmp.Compare(messages(best), messages(f)), cmp.Compare(f.Raw, best.Raw)) < 0 {
 			best = f
 		}
 	}
 	return best, best != nil && best.SpecialUse != use
+}
+
+func lastOf(path []string) string {
+	if len(path) == 0 {
+		return ""
+	}
+	return foldName(path[len(path)-1])
 }
