@@ -17,6 +17,7 @@ import (
 // once room is made the next pass ends equal. Dovecot's control files lie elsewhere: where their disk is full, Dovecot
 // says OK to messages and forgets which keywords they have (docs/guarantees.md).
 func TestTargetDiskFull(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("NOT RUN: mounting a small file system for the target needs root")
 	}
@@ -38,7 +39,7 @@ func TestTargetDiskFull(t *testing.T) {
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{MailRoot: dir, Extra: "mail_location = maildir:~/Maildir:CONTROL=" + control + "/%u"})
 	x := s.account(t)
 	x.Settle, x.LateWindow = 300*time.Millisecond, 600*time.Millisecond
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var said string
 	x.Events = func(e mailsync.Event) {
