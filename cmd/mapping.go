@@ -48,7 +48,8 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 	for _, text := range f.maps {
 		rule, err := mapRule(text)
 		if err != nil {
-			return m, usagef("write --map 'Source=Target'; an = in a name is written \\=", "--map %q: %v", ui.Short(ui.Clean(text), maxShownValue), err)
+			return m, usagef("write --map 'Source=Target'; an = in a name is written \\=",
+				"--map %q: %v", ui.Short(ui.Clean(text), maxShownValue), err)
 		}
 		rule.Where = "--map"
 		m.Maps = append(m.Maps, rule)
@@ -61,7 +62,8 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 	for _, text := range f.renames {
 		left, right, found := cutRule(text)
 		if !found {
-			return m, usagef("write --rename 'REGEXP=REPLACEMENT'; an = in it is written \\=", "--rename %q: there is no =", ui.Short(ui.Clean(text), maxShownValue))
+			return m, usagef("write --rename 'REGEXP=REPLACEMENT'; an = in it is written \\=",
+				"--rename %q: there is no =", ui.Short(ui.Clean(text), maxShownValue))
 		}
 		m.Rewrites = append(m.Rewrites, mailsync.Rewrite{Regexp: left, Replacement: plainEquals(right)})
 	}

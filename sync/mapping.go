@@ -208,13 +208,13 @@ func (m *mapper) keepMaps() {
 // The others keep their names, or follow it where they are to be merged.
 func (m *mapper) specials() {
 	byUse := make(map[imap.MailboxAttr][]candidate)
-	home := make(map[imap.MailboxAttr]string) // where an earlier pass carried one
+	homes := make(map[imap.MailboxAttr][]string) // where earlier passes carried some
 	for _, e := range m.entries {
 		use, named := m.useOf(e)
 		switch s := m.stored[e.folder.Raw]; {
 		case use == "":
 		case s != nil:
-			home[use] = cmp.Or(home[use], s.Target)
+			homes[use] = append(homes[use], s.Target)
 		case !e.done:
 			byUse[use] = append(byUse[use], candidate{e, use, named})
 		}
@@ -232,13 +232,20 @@ func (m *mapper) specials() {
 			}
 			return 1
 		})
-		m.oneUse(use, list, home[use])
+		m.oneUse(use, list, homes[use])
 	}
 }
 
-func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, home string) {
+func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, homes []string) {
 	winner := list[0].entry
 	t, named := m.targetSpecial(use, list)
+	home := ""
+	if len(homes) > 0 {
+		home = homes[0]
+		if t != nil && slices.Contains(homes, t.Raw) {
+			home = t.Raw
+		}
+	}
 	var spot *spot
 	switch {
 	case home != "" && m.rules.Merge:
@@ -315,6 +322,9 @@ func (m *mapper) overruled(stored []state.Pair) {
 		said[p.source.Raw] = p
 	}
 	flags := map[string]string{whyMap: "--map", whyRename: "--rename", whyInto: "--into", whyMerged: "--merge-folders"}
+	if m.rules.Merge { // who leads them may be another one now
+		flags[whySpecialUse], flags[whyKnownName] = flags[whyMerged], flags[whyMerged]
+	}
 	for i := range m.pairs {
 		p := &m.pairs[i]
 		now := said[p.source.Raw]

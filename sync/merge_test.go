@@ -72,6 +72,21 @@ func (b *bench) pairs() []state.Pair {
 	return list
 }
 
+// TestMergeWithoutUIDPlus: the target tells no UIDs, they are learned by listing what lies above the floor.
+func TestMergeWithoutUIDPlus(t *testing.T) {
+	b := newMerge(t)
+	b.dst.noUIDs = true
+	b.pass(merging)
+	b.merged("first pass")
+	b.fill("Gesendet", 70, 72)
+	b.fill("Sent", 70, 72)
+	b.src.setFlags("Gesendet", 3, imap.FlagFlagged)
+	if r := b.pass(merging); r.Copied != 4 || r.Flags != 1 {
+		t.Errorf("%+v", r)
+	}
+	b.merged("delta")
+}
+
 // TestMergeWithoutState: both source folders are matched with the one target folder as multisets.
 func TestMergeWithoutState(t *testing.T) {
 	b := newMerge(t)

@@ -61,12 +61,40 @@ type rules struct {
 }
 
 func (m Mapping) compile() (*rules, error) {
-	m.Maps = slices.Clone(m.Maps)
-	r := &rules{}
+	var err error
+	if m.Maps, err = checkedMaps(m.Maps); err != nil {
+		return nil, err
+	}
+	r := &rules{Mapping: m}
+	for _, w := range m.Rewrites {
+		re, err := w.compile()
+		if err != nil {
+			return nil, err
+		}
+		r.rewrites = append(r.rewrites, re)
+	}
+	if r.include, err = compileGlobs("--include", m.Include); err != nil {
+		return nil, err
+	}
+	if r.exclude, err = compileGlobs("--exclude", m.Exclude); err != nil {
+		return nil, err
+	}
+	for _, f := range []struct{ flag, name string }{{"--into", m.Into}, {"--from", m.From}} {
+		if f.name != "" && strings.Trim(f.name, "/") == "" {
+			return nil, &MappingError{f.flag + " " + f.name, "that is no folder", "name a folder, or leave the flag out"}
+		}
+	}
+	return r, nil
+}
+
+// checkedMaps gives each rule its origin, and refuses two targets for one source.
+func checkedMaps(list []MapRule) ([]MapRule, error) {
+	list = slices.Clone(list)
 	seen := make(map[string]MapRule)
-	for i, rule := range m.Maps {
+	for i := range list {
+		rule := &list[i]
 		if rule.Where == "" {
-			m.Maps[i].Where, rule.Where = "--map", "--map"
+			rule.Where = "--map"
 		}
 		text := fmt.Sprintf("%s %s=%s", rule.Where, rule.Source, rule.Target)
 		switch was, twice := seen[upperInbox(rule.Source)]; {
@@ -75,41 +103,34 @@ func (m Mapping) compile() (*rules, error) {
 		case strings.Trim(rule.Target, "/") == "":
 			return nil, &MappingError{text, "it names no target folder", "write Source=Target; to leave a folder out there is --exclude"}
 		case twice && was.Target != rule.Target:
-			return nil, &MappingError{text, fmt.Sprintf("%s sends that folder to %s", was.Where, was.Target), "a folder goes to one place: give one of them"}
+			return nil, &MappingError{text, was.Where + " sends that folder to " + was.Target, "a folder goes to one place: give one of them"}
 		}
-		seen[upperInbox(rule.Source)] = rule
+		seen[upperInbox(rule.Source)] = *rule
 	}
-	for _, w := range m.Rewrites {
-		text := fmt.Sprintf("--rename %s=%s", w.Regexp, w.Replacement)
-		re, err := regexp.Compile(w.Regexp)
-		switch {
-		case w.Regexp == "":
-			return nil, &MappingError{text, "there is no regular expression", "write REGEXP=REPLACEMENT"}
-		case err != nil:
-			return nil, &MappingError{text, err.Error(), "the syntax is RE2: github.com/google/re2/wiki/Syntax; an = in it is written \\="}
+	return list, nil
+}
+
+func (w Rewrite) compile() (*regexp.Regexp, error) {
+	text := fmt.Sprintf("--rename %s=%s", w.Regexp, w.Replacement)
+	if w.Regexp == "" {
+		return nil, &MappingError{text, "there is no regular expression", "write REGEXP=REPLACEMENT"}
+	}
+	re, err := regexp.Compile(w.Regexp)
+	if err != nil {
+		return nil, &MappingError{text, err.Error(), `the syntax is RE2: github.com/google/re2/wiki/Syntax; an = in it is written \=`}
+	}
+	return re, nil
+}
+
+func compileGlobs(flag string, globs []string) (out []*regexp.Regexp, err error) {
+	for _, glob := range globs {
+		re, err := globToRegexp(glob)
+		if err != nil {
+			return nil, &MappingError{flag + " " + glob, err.Error(), "* is any text, ? one character"}
 		}
-		r.rewrites = append(r.rewrites, re)
+		out = append(out, re)
 	}
-	for _, g := range []struct {
-		flag  string
-		globs []string
-		into  *[]*regexp.Regexp
-	}{{"--include", m.Include, &r.include}, {"--exclude", m.Exclude, &r.exclude}} {
-		for _, glob := range g.globs {
-			re, err := globToRegexp(glob)
-			if err != nil {
-				return nil, &MappingError{g.flag + " " + glob, err.Error(), "* is any text, ? one character"}
-			}
-			*g.into = append(*g.into, re)
-		}
-	}
-	for _, f := range []struct{ flag, name string }{{"--into", m.Into}, {"--from", m.From}} {
-		if f.name != "" && strings.Trim(f.name, "/") == "" {
-			return nil, &MappingError{f.flag + " " + f.name, "that is no folder", "name a folder, or leave the flag out"}
-		}
-	}
-	r.Mapping = m
-	return r, nil
+	return out, nil
 }
 
 // any reports whether there is a rule at all.

@@ -212,6 +212,23 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
+// TestMergeWithEarlierPasses: what is merged later joins the folder that has the target's attribute.
+func TestMergeWithEarlierPasses(t *testing.T) {
+	source := listing("", "/", boxes("/", "Gesendet", "Sent", "Sent Items")...)
+	target := listing("", "/", box("Gesendet", "/", 5, ""), box("Sent", "/", 1, imap.MailboxAttrSent))
+	stored := []state.Pair{{ID: 1, Source: "Gesendet", SourceName: "Gesendet", Target: "Gesendet", TargetName: "Gesendet"},
+		{ID: 2, Source: "Sent", SourceName: "Sent", Target: "Sent", TargetName: "Sent"}}
+	m := mapFolders(source, target, stored, compiled(t, Mapping{Merge: true}))
+	if got := lines(m)["Sent Items"]; got != "Sent (merged)" {
+		t.Errorf("Sent Items goes to %s", got)
+	}
+	for _, p := range m.pairs {
+		if p.source.Name == "Gesendet" && !strings.Contains(p.trouble, "--merge-folders says Sent") {
+			t.Errorf("trouble %q", p.trouble)
+		}
+	}
+}
+
 func TestOverruled(t *testing.T) {
 	source := listing("", "/", boxes("/", "A", "B")...)
 	stored := []state.Pair{{ID: 1, Source: "A", SourceName: "A", Target: "A", TargetName: "A"}}
