@@ -208,7 +208,33 @@ func (l *lane) matchRows(ctx context.Context, at folderAt, there []known, rows [
 	if err := fillDigests(ctx, ledger, rows, doubtRows, other, uid); err != nil {
 		return nil, err
 	}
-	return append(sure, matchDigests(there, ledger, doubt, doubtRows)...), nil
+	couples := append(sure, matchDigests(there, ledger, doubt, doubtRows)...)
+	return append(couples, matchBlind(there, ledger, couples)...), nil
+}
+
+// matchBlind pairs what is left with rows whose bytes can be read nowhere any more, both sides having new UIDs: the
+// fingerprint and what else the ledger knows have to do. Not to take them for each other would send one again.
+func matchBlind(there, ledger []known, couples []couple) (out []couple) {
+	left, rows := unmatched(couples, len(there), len(ledger))
+	rows = slices.DeleteFunc(rows, func(i int) bool { return ledger[i].digest != (key{}) })
+	free := make(map[key][]int)
+	for _, a := range left {
+		free[there[a].fp] = append(free[there[a].fp], a)
+	}
+	likely := func(x, y known) bool { return x.named && alike(x, y) }
+	for _, agree := range []func(x, y known) bool{sameStamp, likely} {
+		rows = slices.DeleteFunc(rows, func(b int) bool {
+			list := free[ledger[b].fp]
+			at := slices.IndexFunc(list, func(a int) bool { return agree(there[a], ledger[b]) })
+			if at < 0 {
+				return false
+			}
+			out = append(out, couple{list[at], b})
+			free[ledger[b].fp] = slices.Delete(list, at, at+1)
+			return true
+		})
+	}
+	return out
 }
 
 // fillDigests reads what the ledger does not have.

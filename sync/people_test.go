@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -208,6 +209,24 @@ func TestUIDValidityZero(t *testing.T) {
 	if r.Copied != 3 {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestBothSidesRenumbered: the ledger's message was matched without its bytes, has a twin that came later, and neither
+// side's UIDs lead to it any more.
+func TestBothSidesRenumbered(t *testing.T) {
+	b := newBench(t)
+	b.src.add("A", day, letterOf(1, "plain"))
+	b.pass()
+	b.dir = t.TempDir()
+	b.pass()
+	b.src.add("A", day.Add(2*time.Hour), letterOf(1, "plain"))
+	b.pass()
+	b.src.renumber("A")
+	b.dst.renumber("A")
+	if r := b.pass(); r.Copied != 0 || r.Gone != 0 || len(b.dst.content("A")) != 2 {
+		t.Errorf("%+v, %d on the target", r, len(b.dst.content("A")))
+	}
+	b.settled()
 }
 
 // TestRewritingTarget adds a header field and changes line ends: a lost state still finds every message.
