@@ -13,6 +13,7 @@ import (
 // TestDieOnEmbeddedServer kills first passes between two embedded servers, which know neither MULTIAPPEND nor
 // CONDSTORE.
 func TestDieOnEmbeddedServer(t *testing.T) {
+	t.Parallel()
 	corpus, err := imaptest.NewCorpus(imaptest.Small, 1)
 	must(t, err)
 	both := func(t *testing.T) transfer {

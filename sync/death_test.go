@@ -177,6 +177,7 @@ func (g *stage) die(t *testing.T, want transfer, k int64) {
 // TestDieAtEveryStep kills a pass that holds every kind of work at each of its durable steps and wire effects. One
 // pass later the target is what an undisturbed pass leaves, and the pass after that writes nothing.
 func TestDieAtEveryStep(t *testing.T) {
+	t.Parallel()
 	targets := map[string]real.Options{
 		"plain":               {},
 		"without UIDPLUS":     {Without: []string{"UIDPLUS"}},
@@ -224,6 +225,7 @@ func every(t *testing.T, n, step int64, f func(t *testing.T, k int64)) {
 
 // TestDieInFirstPass does the same to a first pass.
 func TestDieInFirstPass(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
 	count := func(x transfer) int64 {
 		var n atomic.Int64

@@ -36,6 +36,7 @@ func (s *servers) killed(t *testing.T, d time.Duration) {
 
 // TestKilled kills passes at random moments; one pass later everything is there once.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	rng := seed(t)
 	for i := range 4 {
@@ -94,6 +95,7 @@ func (s *servers) lateKilled(t *testing.T, n int64, d time.Duration) {
 
 // TestLate lets mail land that a dead connection had sent, before and after it was sent again.
 func TestLate(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	rng := seed(t)
 	for _, d := range []time.Duration{time.Millisecond, 300 * time.Millisecond, 3 * time.Second} {

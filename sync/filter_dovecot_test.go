@@ -43,6 +43,7 @@ func (x transfer) summary(t *testing.T) state.Tally {
 // TestPreStaging carries the newest mail first, then what is small, then all: the sum is what one pass would have
 // carried, each message once, and at each moment every message is counted.
 func TestPreStaging(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	x := s.account(t)
 	day := s.middle(t, x)
@@ -68,6 +69,7 @@ func TestPreStaging(t *testing.T) {
 
 // TestDieWithFilter kills a first pass with a filter, and the one without that carries the rest, at their steps.
 func TestDieWithFilter(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
 	day := s.middle(t, s.account(t))
 	fresh := func(t *testing.T) transfer {

@@ -83,6 +83,7 @@ func goes(t *testing.T, plans []mailsync.FolderPlan, want map[string]string) {
 // TestPeoplesFolders: from Maildir++ with a prefix to a server without, and back again. The preview is what happens;
 // three passes and a changed rule carry nothing twice.
 func TestPeoplesFolders(t *testing.T) {
+	t.Parallel()
 	dot := real.Options{Separator: ".", Prefix: "INBOX.", Extra: "protocol imap {\n mail_plugins = $mail_plugins listescape\n}"}
 	a, b, c := real.Dovecot(t, dot), real.Dovecot(t, real.Options{Format: "sdbox"}), real.Dovecot(t, real.Options{Separator: ".", Prefix: "INBOX."})
 	there := &servers{src: a, dst: b}

@@ -48,6 +48,7 @@ func drawListing(t *rapid.T, step int) imapx.Listing {
 // TestEveryFolderHasItsPlace: every source folder goes somewhere, no two to one place unless told so, under a name that
 // a server takes; and what is made of it stays, with the state and without.
 func TestEveryFolderHasItsPlace(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		source, target := drawListing(t, 100), drawListing(t, 1)
 		first := mapFolders(source, target, nil, nil)

@@ -14,6 +14,7 @@ import (
 // TestDieWhileMerging kills a pass that carries two source folders into one at every step: the next one ends as an
 // undisturbed pass, identical messages of both folders stay two, and the pass after that writes nothing.
 func TestDieWhileMerging(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
 	s.tree = t.TempDir()
 	x := s.account(t)

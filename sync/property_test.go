@@ -183,6 +183,7 @@ func (s *fakeServer) renumber(folder string) {
 // TestNothingLostNothingTwice lets random things happen between passes, losses of connections and of the state
 // among them.
 func TestNothingLostNothingTwice(t *testing.T) {
+	t.Parallel()
 	all := contentsOfWorld()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)},

@@ -35,6 +35,7 @@ func forgetUIDs(t *testing.T, dir string) {
 // deleted, then the source's UIDs change, then the target's. Nothing is appended, and what its user deleted on the
 // target stays deleted as long as a ledger knows of it.
 func TestStateAndUIDsLost(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	x := s.account(t)
 	x.pass(t)

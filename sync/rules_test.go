@@ -188,6 +188,7 @@ func TestHostileNames(t *testing.T) {
 
 // TestLongNames: whatever the name is, what comes of it is within bounds, of its own, and the same each time.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	maildir := listing("INBOX.", ".", box("INBOX", ".", 0, ""))
 	long := []string{strings.Repeat("l", 255), strings.Repeat("l", 300), strings.Repeat("l", 301), strings.Repeat("ü", 200), strings.Repeat("日", 120) + "/x",
 		strings.Repeat("0123456789abcdefghij/", 40) + "x", strings.Repeat("0123456789abcdefghij/", 40) + "y", strings.Repeat("d/", 400) + "d"}
