@@ -76,6 +76,7 @@ func (p *pass) folders(ctx context.Context, a *app) (err error) {
 	file, err := state.Open(ctx, state.Options{
 		Dir: p.stateDir, Account: p.account, ReadOnly: true,
 		Source: endpointText(p.source), Target: endpointText(p.target),
+		Known: whoseState(p.account, p.source, p.target),
 	})
 	if err != nil {
 		return err

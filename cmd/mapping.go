@@ -26,6 +26,7 @@ type mappingFlags struct {
 	include []string
 	exclude []string
 	merge   bool
+	single  []*pflag.Flag // those that an empty word would make no sense for
 }
 
 // maxMapFile bounds a --map-file, in bytes.
@@ -39,11 +40,17 @@ func (f *mappingFlags) bind(set *pflag.FlagSet) {
 	set.StringVar(&f.from, "from", "", "only this source `FOLDER` and what is below it, without its name")
 	set.StringArrayVar(&f.include, "include", nil, "only folders that match `GLOB`: * any text, ? one character (repeatable)")
 	set.StringArrayVar(&f.exclude, "exclude", nil, "leave out folders that match `GLOB` (repeatable)")
+	f.single = []*pflag.Flag{set.Lookup("into"), set.Lookup("from"), set.Lookup("map-file")}
 	set.BoolVar(&f.merge, "merge-folders", false, "put Sent, Gesendet and the like into one folder, instead of the fullest")
 }
 
 // mapping reads and checks the rules. It talks to nobody.
 func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
+	for _, fl := range f.single {
+		if fl.Changed && fl.Value.String() == "" { // an empty variable of a shell would put everything elsewhere
+			return mailsync.Mapping{}, usagef("give a name, or leave the flag out", "--%s is empty", fl.Name)
+		}
+	}
 	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge}
 	for _, text := range f.maps {
 		rule, err := mapRule(text)

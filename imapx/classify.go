@@ -94,6 +94,7 @@ func textRules() []textRule {
 		{"OVERQUOTA", "command or bandwidth limits", later},    // Gmail: a daily limit, the mailbox is not full
 		{"LIMIT", "flags", verdict{asOp, asOp, RetryNever}},    // RFC 5530 section 3: "At most 32 flags in one mailbox supported"
 		{"LIMIT", "keywords", verdict{asOp, asOp, RetryNever}}, // the same, in newer words
+		{"LIMIT", "mail size is larger", message},              // Dovecot: quota_max_mail_size
 		{"ALERT", "too many simultaneous connections", later},
 		{"", "too many simultaneous connections", later},        // Gmail
 		{"", "suggested backoff time", later},                   // Microsoft 365

@@ -48,6 +48,7 @@ func TestVerdicts(t *testing.T) {
 		{"THROTTLED", "", KindUnavailable, ScopeAccount, RetryLater},
 		{"INPROGRESS", "", KindUnavailable, ScopeFolder, RetryLater},
 		{"LIMIT", "At most 32 flags in one mailbox supported", KindAppend, ScopeMessage, RetryNever},
+		{"LIMIT", "Mail size is larger than the maximum size allowed by server configuration", KindAppend, ScopeMessage, RetryNever},
 		{"LIMIT", "Too many keywords", KindAppend, ScopeMessage, RetryNever},
 		{"OVERQUOTA", "Account exceeded command or bandwidth limits.", KindUnavailable, ScopeAccount, RetryLater},
 		{"ALERT", "Too many simultaneous connections. (Failure)", KindUnavailable, ScopeAccount, RetryLater},

@@ -207,6 +207,23 @@ func everAlike(stored []state.Pair) bool {
 	return alike
 }
 
+// everMade leaves out pairs whose target folder was refused before anything was carried: such a pair binds nothing, and
+// the rules of this pass may lead its mail to a better name.
+func (a *attempt) everMade(ctx context.Context, stored []state.Pair) ([]state.Pair, error) {
+	var out []state.Pair
+	for _, p := range stored {
+		if a.target.Complete && p.TargetMark.UIDValidity == 0 && p.SourceMark == (state.Mark{}) && find(a.target, p.Target) == nil {
+			if rows, err := a.State.CountRows(ctx, p.ID); err != nil {
+				return nil, err
+			} else if rows == 0 {
+				continue
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
 // plan pairs the folders and gives each pair its task.
 func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	stored, err := a.State.Pairs(ctx)
@@ -217,6 +234,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		return nil, err
 	}
 	if err := a.recall(ctx, stored); err != nil {
+		return nil, err
+	}
+	if stored, err = a.everMade(ctx, stored); err != nil {
 		return nil, err
 	}
 	m := mapFolders(a.source, a.target, stored, a.rules)

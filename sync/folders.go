@@ -67,6 +67,9 @@ func (a *attempt) folders(ctx context.Context) ([]FolderPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if stored, err = a.everMade(ctx, stored); err != nil {
+		return nil, err
+	}
 	m := mapFolders(a.source, a.target, stored, a.rules)
 	if m.err != nil {
 		return nil, m.err

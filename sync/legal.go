@@ -73,7 +73,11 @@ func refusedText(refused map[rune]bool) string {
 		return ""
 	}
 	slices.Sort(list)
-	return strings.Join(list, " and ") + " is written _ there"
+	verb := " is"
+	if len(list) > 1 {
+		verb = " are"
+	}
+	return strings.Join(list, " and ") + verb + " written _ there"
 }
 
 // shortened cuts levels that are too long, and the longest ones until the whole fits. What was cut is told apart by a

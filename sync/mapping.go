@@ -336,6 +336,6 @@ func (m *mapper) overruled(stored []state.Pair) {
 			continue
 		}
 		p.trouble = "stays in " + p.name + ", where an earlier pass carried it; " + flag + " says " + now.name +
-			": rename it there, or start over (mailmove forget)"
+			": rename it there, and its new mail follows"
 	}
 }

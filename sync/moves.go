@@ -299,6 +299,10 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		return err
 	}
 	a.count(func(r *Report) { r.Followed += int64(len(moved)) })
-	a.notice(fmt.Sprintf("%s: %d messages that were moved to %s on the source were moved on the target", src.source.Name, len(moved), dst.source.Name))
+	were := "messages that were"
+	if len(moved) == 1 {
+		were = "message that was"
+	}
+	a.notice(fmt.Sprintf("%s: %d %s moved to %s on the source: moved on the target too", src.source.Name, len(moved), were, dst.source.Name))
 	return nil
 }

@@ -70,8 +70,12 @@ func (d disturbance) expected() ending {
 }
 
 // vanishes is the case that a code says that a folder is not there, after it was listed: on the target it is made and
-// opened again, which may succeed; on the source it is left to the next pass, without an exception.
+// opened again, which may succeed; on the source it is left to the next pass, without an exception. A batch that is
+// refused as too big is split, unless it is the one message of a folder: that is listed.
 func (d disturbance) vanishes(want, end ending) bool {
+	if d.code == "TOOBIG" && d.verb == "APPEND" {
+		return want == carried && end == listed
+	}
 	return d.code == "TRYCREATE" && want == listed && end == carried
 }
 
@@ -81,6 +85,8 @@ func (d disturbance) remains(diff string) bool {
 		return false
 	}
 	switch d.verb {
+	case "APPEND":
+		return d.code == "TOOBIG" && strings.Contains(diff, "differences 1\n") && strings.Contains(diff, " missing ")
 	case "RENAME": // the folder keeps its old name on the target
 		return strings.Contains(diff, `missing-folder "Mailing lists"`) && strings.Contains(diff, `extra-folder "Lists" with 3`)
 	case "SUBSCRIBE":

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -172,8 +173,8 @@ func TestHostileNames(t *testing.T) {
 		{box("a/b", ".", 1, ""), maildir, "a_b", "a_b", `"/" is written _ there`},
 		{box("a.b", "/", 1, ""), maildir, "a_b", "a_b", `"." is written _ there`},
 		{box("~x", "/", 1, ""), slash, "_x", "_x", `"~" is written _ there`},
-		{box("a//..", "/", 1, ""), slash, "a/_/__", "a/_/__", `"." and an empty level is written _ there`},
-		{box("x\x01%*", "/", 1, ""), slash, "x___", "x___", `"%" and "*" and "\x01" is written _ there`},
+		{box("a//..", "/", 1, ""), slash, "a/_/__", "a/_/__", `"." and an empty level are written _ there`},
+		{box("x\x01%*", "/", 1, ""), slash, "x___", "x___", `"%" and "*" and "\x01" are written _ there`},
 		{box("50%", "/", 1, ""), maildir, "50%", "50%", ""},
 		{box("test", "/", 1, ""), slash, "Test", "Test", "goes to Test, which differs in case or blanks only"},
 		{box("inbox/Sub", "/", 1, ""), slash, "INBOX/Sub", "INBOX/Sub", ""},
@@ -283,5 +284,26 @@ func TestGlob(t *testing.T) {
 		if err != nil || re.MatchString(c.name) != c.match {
 			t.Errorf("%q and %q: %v %v", c.glob, c.name, !c.match, err)
 		}
+	}
+}
+
+// TestRefusedNameCanBeMapped: a pair whose folder was never made on the target, and carried nothing, follows the rules.
+func TestRefusedNameCanBeMapped(t *testing.T) {
+	b := newBench(t)
+	b.fill("v1.2", 0, 3)
+	ctx := context.Background()
+	st, err := state.Open(ctx, state.Options{Dir: b.dir, Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(st.PutPair(ctx, &state.Pair{Source: "v1.2", SourceName: "v1.2", Target: "v1.2", TargetName: "v1.2"}), st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	mapped := func(o *Options) { o.Mapping.Maps = []MapRule{{Source: "v1.2", Target: "v1_2"}} }
+	if r := b.pass(mapped); r.Copied != 3 || len(b.dst.content("v1_2")) != 3 || b.dst.folders["v1.2"] != nil {
+		t.Errorf("%+v, folders %v", r, b.dst.folders)
+	}
+	if r := b.pass(mapped); r.Copied != 0 {
+		t.Errorf("%+v", r)
 	}
 }
