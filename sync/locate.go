@@ -37,6 +37,11 @@ func survey(ctx context.Context, s Source, folder string, uidValidity uint32, ui
 			out = append(out, k)
 			return nil
 		}})
+	// What the server lists and tells nothing of is there all the same: it is asked for with the rest, and told.
+	for uid := range res.Failed {
+		fp, named := fingerprintOf(nil)
+		out = append(out, known{uid: uint32(uid), fp: fp, named: named})
+	}
 	return out, res, err
 }
 
