@@ -12,10 +12,11 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 
 // Rekey follows a source folder whose UIDs changed (UIDVALIDITY changed, or UIDs were used again): moved maps the
 // old source UID to the new one. Rows that it does not name are parked: they lose their source UID, become
-// SourceGone and are only found by RowsByTarget any more; Deferred ones go, for nothing of them can be found again. Messages of open windows and exceptions of the pair
-// follow; an exception that is not named goes, a window's message that is not named has SourceUID 0. One
-// transaction; two old UIDs for one new are refused. Marks stay: the caller commits them next, and where it dies
-// in between, the same matching by fingerprint gives the identity and Rekey can be done again.
+// SourceGone and are only found by RowsByTarget any more; Deferred ones go, for nothing of them can be found again.
+// Messages of open windows and exceptions of the pair follow; an exception that is not named goes, a window's message
+// that is not named has SourceUID 0. One transaction; two old UIDs for one new are refused. Marks stay: the caller
+// commits them next, and where it dies in between, the same matching by fingerprint gives the identity and Rekey can be
+// done again.
 func (f *File) Rekey(ctx context.Context, pair int64, moved map[uint32]uint32) error {
 	if err := checkMoved(moved, true); err != nil {
 		return f.fail("follow new source UIDs", err)

@@ -137,56 +137,6 @@ func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []coup
 	return r, err
 }
 
-// rekey is for a source whose UIDs mean something else now: its messages are looked for in the ledger first and
-// inherit their rows, so that nothing that was deleted on the target comes back.
-func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
-	visit, cancel := both(ctx, l.intake)
-	defer cancel()
-	src, res, err := survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
-	if err != nil {
-		return outcome{}, err
-	}
-	var rows []state.Row
-	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
-		if r.Status != state.Deferred { // Rekey drops those; what they were is deferred or carried below
-			rows = append(rows, r)
-		}
-		return nil
-	}); err != nil {
-		return outcome{}, err
-	}
-	opened, err := l.opened(ctx, j)
-	if err != nil {
-		return outcome{}, err
-	}
-	couples, err := l.matchRows(visit, folderAt{l.src, j.source.Raw, res.Opened.UIDValidity}, src, rows,
-		folderAt{l.dst, j.raw, opened.UIDValidity}, func(r state.Row) uint32 { return r.TargetUID })
-	if err != nil {
-		return outcome{}, err
-	}
-	moved := make(map[uint32]uint32, len(couples))
-	updates := make([]seen, 0, len(couples))
-	for _, c := range couples {
-		moved[rows[c.b].SourceUID] = src[c.a].uid
-		updates = append(updates, seen{src[c.a].uid, parseFlags(src[c.a].flags)})
-	}
-	if err := l.State.Rekey(ctx, j.pair.ID, moved); err != nil {
-		return outcome{}, err
-	}
-	l.count(func(r *Report) { r.Matched += int64(len(couples)) })
-	flags, err := l.mergeFlags(ctx, j, updates)
-	if err != nil {
-		return outcome{}, err
-	}
-	// From here on the new UIDs count, also where the rest is interrupted.
-	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
-		return outcome{}, err
-	}
-	r, err := l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
-	r.flags += flags
-	return r, err
-}
-
 // folderAt is a folder of one side, with the UIDVALIDITY that it has now.
 type folderAt struct {
 	conn     Source

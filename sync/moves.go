@@ -198,6 +198,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 			stay, left = append(stay, r), append(left, old.SourceUID)
 			a.notice(fmt.Sprintf("%s: a message was moved to %s on the source; its copy was touched on the target and stays", src.source.Name, dst.source.Name))
 		default:
+			r.Status = state.Stored // also where an earlier pass saw it vanish already
 			rows, leaving = append(rows, r), append(leaving, old.SourceUID)
 			uids.AddNum(imap.UID(old.TargetUID))
 		}

@@ -1,0 +1,93 @@
+package sync
+
+import (
+	"context"
+
+	"mailmove/state"
+)
+
+// rekey is for a source whose UIDs mean something else now: its messages are looked for in the ledger first and
+// inherit their rows, so that nothing that was deleted on the target comes back.
+func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
+	visit, cancel := both(ctx, l.intake)
+	defer cancel()
+	src, res, err := survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
+	if err != nil {
+		return outcome{}, err
+	}
+	rows, err := l.heritable(ctx, j.pair.ID)
+	if err != nil {
+		return outcome{}, err
+	}
+	opened, err := l.opened(ctx, j)
+	if err != nil {
+		return outcome{}, err
+	}
+	couples, err := l.matchRows(visit, folderAt{l.src, j.source.Raw, res.Opened.UIDValidity}, src, rows,
+		folderAt{l.dst, j.raw, opened.UIDValidity}, func(r state.Row) uint32 { return r.TargetUID })
+	if err != nil {
+		return outcome{}, err
+	}
+	moved := make(map[uint32]uint32, len(couples))
+	updates := make([]seen, 0, len(couples))
+	var back []uint32
+	for _, c := range couples {
+		moved[rows[c.b].SourceUID] = src[c.a].uid
+		updates = append(updates, seen{src[c.a].uid, parseFlags(src[c.a].flags)})
+		if rows[c.b].Status == state.SourceGone {
+			back = append(back, src[c.a].uid)
+		}
+	}
+	if err := l.State.Rekey(ctx, j.pair.ID, moved); err != nil {
+		return outcome{}, err
+	}
+	if err := l.backAgain(ctx, j.pair.ID, back); err != nil {
+		return outcome{}, err
+	}
+	l.count(func(r *Report) { r.Matched += int64(len(couples)) })
+	flags, err := l.mergeFlags(ctx, j, updates)
+	if err != nil {
+		return outcome{}, err
+	}
+	// From here on the new UIDs count, also where the rest is interrupted.
+	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
+		return outcome{}, err
+	}
+	r, err := l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
+	r.flags += flags
+	return r, err
+}
+
+// heritable are the rows of a pair that messages under new UIDs can have. Deferred ones are dropped by Rekey: what they
+// were is deferred or carried anew. Of those that had left the source the copy must still be this folder's: where it went
+// with its message to another one, the same mail that is here again has none. They come last, for it is likelier that a
+// message was there all the time.
+func (l *lane) heritable(ctx context.Context, pair int64) ([]state.Row, error) {
+	var rows, left []state.Row
+	err := l.State.Rows(ctx, pair, 0, func(r state.Row) error {
+		switch {
+		case r.Status == state.SourceGone && r.TargetUID != 0:
+			left = append(left, r)
+		case r.Status != state.SourceGone && r.Status != state.Deferred:
+			rows = append(rows, r)
+		}
+		return nil
+	})
+	return append(rows, left...), err
+}
+
+// backAgain is for messages that had left the source: they are there, and so are their copies.
+func (l *lane) backAgain(ctx context.Context, pair int64, uids []uint32) error {
+	found, err := l.State.RowsBySource(ctx, pair, uids)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	rows := make([]state.Row, 0, len(found))
+	for _, uid := range uids {
+		if r, ok := found[uid]; ok {
+			r.Status = state.Stored
+			rows = append(rows, r)
+		}
+	}
+	return l.State.PutRows(ctx, pair, rows)
+}
