@@ -33,6 +33,7 @@ type syncFlags struct {
 	quiet       bool
 	progress    interval
 	trace       string
+	profile     string
 }
 
 const syncLong = `One pass over one account: copies what is new on the source, carries changed
@@ -67,7 +68,7 @@ func newSync(a *app) *cobra.Command {
 		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
 			return err
 		}
-		return p.run(c.Context(), a)
+		return profiled(f.profile, func() error { return p.run(c.Context(), a) })
 	}
 	return c
 }
@@ -96,6 +97,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print events, one JSON object a line (docs/events.md)")
 		s.StringVar(&f.trace, "trace", "", "write the IMAP protocol to `FILE`, without passwords and mail")
 	})
+	bindProfile(set, &f.profile)
 }
 
 // validate checks everything that needs no network and no password.
