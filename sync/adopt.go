@@ -217,13 +217,6 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	there, _, err := survey(ctx, l.dst, j.raw, opened.UIDValidity, from(1))
-	if err != nil {
-		return err
-	}
-	if there, err = l.withoutSiblings(ctx, j.pair, j.raw, opened.UIDValidity, there); err != nil {
-		return err
-	}
 	var rows []state.Row
 	if err := l.State.Rows(ctx, j.pair.ID, 0, func(r state.Row) error {
 		if r.Status == state.Stored || r.Status == state.SourceGone && r.TargetUID != 0 {
@@ -232,6 +225,15 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 		return nil
 	}); err != nil {
 		return err
+	}
+	var there []known
+	if len(rows) > 0 {
+		if there, _, err = survey(ctx, l.dst, j.raw, opened.UIDValidity, from(1)); err != nil {
+			return err
+		}
+		if there, err = l.withoutSiblings(ctx, j.pair, j.raw, opened.UIDValidity, there); err != nil {
+			return err
+		}
 	}
 	other := folderAt{l.src, j.source.Raw, j.pair.SourceMark.UIDValidity}
 	if j.task == matchLedger {

@@ -152,7 +152,7 @@ func (l *lane) again(ctx context.Context, j *job) error {
 
 // prepare is what the target folder needs.
 func (j *job) prepare() imapx.Prepare {
-	return imapx.Prepare{Folder: j.raw, Create: j.create, SpecialUse: j.use, Subscribe: j.subscribe, Open: j.task != createOnly}
+	return imapx.Prepare{Folder: j.raw, Create: j.create, SpecialUse: j.use, Subscribe: j.subscribe, Open: j.task != createOnly || j.retarget}
 }
 
 // do carries one pair to its marks.

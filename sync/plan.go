@@ -73,7 +73,9 @@ func planJob(p folderPair, rows int64, complete bool) job {
 	default:
 		j.task = copyAll
 	}
-	if t := p.target; rows > 0 {
+	// Also without rows of messages that are on the source: intents are written under the target's UIDVALIDITY, and the
+	// ledger must not have another one.
+	if t := p.target; rows > 0 || j.pair.TargetMark.UIDValidity != 0 {
 		switch {
 		case t == nil:
 			j.retarget = j.create // a new folder: the ledger's UIDs are not its own

@@ -305,6 +305,7 @@ func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, 
 		if meant[r.Digest] && present[r.TargetUID] {
 			again = append(again, r)
 		}
+		inLedger[r.TargetUID] = true // whatever the pair's mark says: the copy that it counts is never a double
 	}
 	var free []known
 	for _, k := range there {

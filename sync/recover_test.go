@@ -104,6 +104,42 @@ func TestMovedAwayWhileLost(t *testing.T) {
 	}
 }
 
+// TestRenumberedWhileEmpty: a target that gives other UIDs while the ledger has no message of the source any more. The
+// message that comes next is kept, whichever of its sendings was stored.
+func TestRenumberedWhileEmpty(t *testing.T) {
+	for _, made := range []string{"renumbered", "made anew"} {
+		t.Run(made, func(t *testing.T) {
+			b := newBench(t)
+			b.fill("INBOX", 0, 1)
+			b.fill("A", 0, 1)
+			b.pass()
+			b.src.expunge("A", 1)
+			b.src.renumber("A")
+			b.pass()
+			if made == "renumbered" {
+				b.dst.renumber("A")
+			} else {
+				b.dst.mu.Lock()
+				delete(b.dst.folders, "A")
+				b.dst.mu.Unlock()
+			}
+			b.fill("A", 1, 2)
+			b.dst.batches = 0
+			b.dst.lose = func(n int) fate { return fate{dies: n < 3, stored: n - 1, when: afterNextLook} }
+			b.pass()
+			b.dst.releaseAll()
+			b.settled()
+			want := 2 // with the one that is gone on the source
+			if made == "made anew" {
+				want = 1
+			}
+			if got := b.dst.content("A"); len(got) != want {
+				t.Errorf("%d messages on the target, want %d", len(got), want)
+			}
+		})
+	}
+}
+
 // TestLostStateMatches: without a ledger nothing is copied twice, and twins stay two.
 func TestLostStateMatches(t *testing.T) {
 	b := newBench(t)
