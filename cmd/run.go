@@ -16,6 +16,7 @@ import (
 
 // run is the wiring: state, sessions, engine, renderer.
 func (p *pass) run(ctx context.Context, a *app) (err error) {
+	boundHeap(p.memory)
 	file, err := state.Open(ctx, state.Options{
 		Dir: p.stateDir, Account: p.account, ReadOnly: p.dryRun,
 		Source: endpointText(p.source), Target: endpointText(p.target),

@@ -51,6 +51,7 @@ type conn struct {
 	mu      sync.Mutex
 	queue   []*command // in flight, oldest first; only the reader removes
 	caps    imap.CapSet
+	largest uint64 // message that the server takes, in bytes (APPENDLIMIT, RFC 7889); 0: not told
 	tags    uint64
 	failed  *Error
 	lastBye *wire.Response // BYE, or an ALERT; only words and code
@@ -377,8 +378,12 @@ func (c *conn) setCaps(words string) {
 	for _, w := range bytes.Fields([]byte(words)) {
 		caps[capName(string(w))] = struct{}{}
 	}
+	largest := uint64(0)
+	if n, ok := caps.AppendLimit(); ok && n != nil {
+		largest = uint64(*n)
+	}
 	c.mu.Lock()
-	c.caps = caps
+	c.caps, c.largest = caps, largest
 	c.mu.Unlock()
 }
 

@@ -45,10 +45,9 @@ func (t *Target) Visit(ctx context.Context, v Visit, h VisitHandler) (VisitResul
 
 // Limits are what the server says it takes.
 func (t *Target) Limits() Limits {
-	if n, ok := t.c.Caps().AppendLimit(); ok && n != nil {
-		return Limits{Append: uint64(*n)}
-	}
-	return Limits{}
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	return Limits{Append: t.c.largest}
 }
 
 // HasUIDPlus reports whether APPENDUID and UID EXPUNGE can be counted on (RFC 4315).

@@ -19,9 +19,10 @@ const minClass = 11
 // bodies makes room for message bodies: pooled memory up to spoolOver, beyond that an unlinked file beside the
 // state (never a temporary folder, which may be memory).
 type bodies struct {
-	budget *budget
-	dir    string
-	pools  [bits.UintSize]sync.Pool
+	budget    *budget
+	dir       string
+	pools     [bits.UintSize]sync.Pool
+	digesters sync.Pool
 }
 
 func newBodies(b *budget, dir string) *bodies { return &bodies{budget: b, dir: dir} }
@@ -43,12 +44,22 @@ type body struct {
 // finish ends writing: the body knows its digest then.
 func (b *body) finish() {
 	b.sum = b.hash.digest()
+	b.owner.digesters.Put(b.hash)
 	b.hash = nil
+}
+
+func (s *bodies) digester() *digester {
+	d, ok := s.digesters.Get().(*digester)
+	if !ok {
+		return newDigester()
+	}
+	d.reset()
+	return d
 }
 
 // alloc waits for room for size bytes.
 func (s *bodies) alloc(ctx context.Context, size int64) (*body, error) {
-	b := &body{owner: s, size: size, header: newHeaderScanner(), hash: newDigester()}
+	b := &body{owner: s, size: size, header: newHeaderScanner(), hash: s.digester()}
 	if size <= spoolOver {
 		class := max(minClass, bits.Len64(uint64(max(size, 1)-1)))
 		b.weight = min(1<<class, s.budget.size)

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/mail"
@@ -48,14 +49,18 @@ const (
 	maxReceived     = 4 << 10
 )
 
-// received takes a byte of a Received header (RFC 5322 section 3.6.7: the date stands after the last semicolon).
-func (h *headerScanner) received(c byte) {
-	switch {
-	case c == ';':
-		h.trace = h.trace[:h.hop]
-	case c == '\r' || c == '\n':
-	case len(h.trace)-h.hop < maxReceivedDate:
-		h.trace = append(h.trace, c)
+// received takes a piece of a Received header (RFC 5322 section 3.6.7: the date stands after the last semicolon).
+func (h *headerScanner) received(value []byte) {
+	if i := bytes.LastIndexByte(value, ';'); i >= 0 {
+		h.trace, value = h.trace[:h.hop], value[i+1:]
+	}
+	for _, c := range value {
+		if len(h.trace)-h.hop >= maxReceivedDate {
+			return
+		}
+		if c != '\r' {
+			h.trace = append(h.trace, c)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package sync
 import (
 	"bytes"
 	"crypto/sha256"
-	"hash"
 	"net/mail"
 	"strings"
 	"time"
@@ -62,92 +61,107 @@ func newHeaderScanner() headerScanner { return headerScanner{cur: -1} }
 func (h *headerScanner) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 && h.state != headerDone {
-		if h.state == skipLine || (h.state == inValue && h.cur < 0) {
-			i := bytes.IndexByte(p, '\n')
-			if i < 0 {
-				return n, nil
-			}
-			p, h.state, h.cr = p[i+1:], atLineStart, false
+		if h.state != skipLine && h.state != inValue {
+			h.step(p[0])
+			p = p[1:]
 			continue
 		}
-		h.step(p[0])
-		p = p[1:]
+		i := bytes.IndexByte(p, '\n')
+		value := p
+		if i >= 0 {
+			value = p[:i]
+		}
+		if h.state == inValue && h.cur >= 0 {
+			h.add(value)
+		}
+		if i < 0 {
+			return n, nil
+		}
+		p, h.state, h.cr = p[i+1:], atLineStart, false
 	}
 	return n, nil
 }
 
-// step takes one byte of a line that matters.
+// step takes one byte of a line's beginning.
 func (h *headerScanner) step(c byte) {
-	switch h.state {
-	case atLineStart:
-		switch {
-		case c == '\n':
-			h.state = headerDone // an empty line ends the header (RFC 5322 section 2.1)
-		case c == '\r' && !h.cr:
-			h.cr = true
-		case (c == ' ' || c == '\t') && !h.cr:
-			h.state = inValue // folded: goes on with the field of the line before
-			h.add(' ')
-		default:
-			h.cr, h.cur, h.name = false, -1, h.name[:0]
+	switch {
+	case h.state == inName:
+		h.named(c)
+	case c == '\n':
+		h.state = headerDone // an empty line ends the header (RFC 5322 section 2.1)
+	case c == '\r' && !h.cr:
+		h.cr = true
+	case (c == ' ' || c == '\t') && !h.cr:
+		h.state = inValue // folded: goes on with the field of the line before
+		h.add([]byte{' '})
+	default:
+		h.cr, h.cur, h.name = false, -1, h.name[:0]
+		h.state = skipLine
+		if bytes.IndexByte([]byte("mdftsrMDFTSR"), c) >= 0 { // how the names begin that are looked for
 			h.state = inName
-			h.step(c)
+			h.named(c)
 		}
-	case inName:
-		switch {
-		case c == ':':
-			h.cur, h.state = fieldIndex(h.name), inValue
-			if h.cur == fieldReceived {
-				h.nextReceived()
-			} else if h.cur >= 0 && len(h.fields[h.cur]) > 0 {
-				h.add(1) // a second occurrence is told from a folded one
-			}
-		case c == '\n':
-			h.state, h.cur = atLineStart, -1 // no field: mbox "From " lines, garbage
-		case len(h.name) >= maxName:
-			h.state = skipLine
-		default:
-			h.name = append(h.name, c)
-		}
-	case inValue:
-		if c == '\n' {
-			h.state = atLineStart
-			return
-		}
-		h.add(c)
 	}
 }
 
-// add appends a byte of a value with white space folded into single blanks. Dovecot stores NUL as 0x80.
-func (h *headerScanner) add(c byte) {
-	if h.cur == fieldReceived {
-		h.received(c)
-		return
+// named takes one byte of a field's name.
+func (h *headerScanner) named(c byte) {
+	switch {
+	case c == ':':
+		h.cur, h.state = fieldIndex(h.name), inValue
+		if h.cur == fieldReceived {
+			h.nextReceived()
+		} else if h.cur >= 0 && len(h.fields[h.cur]) > 0 {
+			h.add([]byte{1}) // a second occurrence is told from a folded one
+		}
+	case c == '\n':
+		h.state, h.cur = atLineStart, -1 // no field: mbox "From " lines, garbage
+	case len(h.name) >= maxName:
+		h.state = skipLine
+	default:
+		h.name = append(h.name, c)
 	}
-	if h.cur < 0 || len(h.fields[h.cur]) >= maxField {
+}
+
+// add appends to a value with white space folded into single blanks. Dovecot stores NUL as 0x80.
+func (h *headerScanner) add(value []byte) {
+	switch {
+	case h.cur < 0:
+		return
+	case h.cur == fieldReceived:
+		h.received(value)
 		return
 	}
 	f := h.fields[h.cur]
-	switch c {
-	case ' ', '\t', '\r':
-		if len(f) == 0 || f[len(f)-1] == ' ' || f[len(f)-1] == 1 {
-			return
-		}
-		c = ' '
-	case 0:
-		c = 0x80
+	if f == nil {
+		f = make([]byte, 0, 64)
 	}
-	h.fields[h.cur] = append(f, c)
+	for _, c := range value {
+		if len(f) >= maxField {
+			break
+		}
+		switch c {
+		case ' ', '\t', '\r':
+			if len(f) == 0 || f[len(f)-1] == ' ' || f[len(f)-1] == 1 {
+				continue
+			}
+			c = ' '
+		case 0:
+			c = 0x80
+		}
+		f = append(f, c)
+	}
+	h.fields[h.cur] = f
 }
 
 func fieldIndex(name []byte) int {
-	s := strings.ToLower(strings.TrimRight(string(name), " \t"))
+	name = bytes.TrimRight(name, " \t")
 	for i, f := range identified {
-		if s == f {
+		if len(name) == len(f) && strings.EqualFold(string(name), f) {
 			return i
 		}
 	}
-	if s == "received" {
+	if strings.EqualFold(string(name), "received") {
 		return fieldReceived
 	}
 	return -1
@@ -202,98 +216,4 @@ func fingerprintOf(header []byte) (fp key, named bool) {
 	h := newHeaderScanner()
 	h.Write(header)
 	return h.fingerprint()
-}
-
-// digester hashes a message in the normal form that survives what servers are known to do to bytes: CR LF and
-// LF are one, NUL is 0x80 (Dovecot), line ends at the very end do not count.
-type digester struct {
-	sum      hash.Hash
-	buf      []byte
-	newlines int // seen and not hashed yet, for they may be the last
-	cr       bool
-}
-
-const digestBuffer = 16 << 10
-
-func newDigester() *digester { return &digester{sum: sha256.New()} }
-
-func (d *digester) Write(p []byte) (int, error) {
-	n := len(p)
-	if d.buf == nil {
-		d.buf = make([]byte, 0, digestBuffer)
-	}
-	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\n')
-		line := p
-		if i >= 0 {
-			line = p[:i]
-		}
-		d.text(line, i >= 0)
-		if i < 0 {
-			break
-		}
-		d.newlines++
-		p = p[i+1:]
-	}
-	return n, nil
-}
-
-// text takes a piece of a line. A CR directly before the line's end belongs to the end.
-func (d *digester) text(b []byte, ended bool) {
-	if d.cr && (len(b) > 0 || !ended) {
-		d.cr = false
-		d.put([]byte{'\r'})
-	}
-	if len(b) == 0 {
-		d.cr = false
-		return
-	}
-	last := b[len(b)-1] == '\r'
-	if last {
-		b = b[:len(b)-1]
-	}
-	d.put(b)
-	d.cr = last && !ended
-}
-
-func (d *digester) put(b []byte) {
-	if len(b) == 0 {
-		return
-	}
-	for ; d.newlines > 0; d.newlines-- {
-		d.hash([]byte{'\n'})
-	}
-	for {
-		i := bytes.IndexByte(b, 0)
-		if i < 0 {
-			d.hash(b)
-			return
-		}
-		d.hash(b[:i])
-		d.hash([]byte{0x80})
-		b = b[i+1:]
-	}
-}
-
-func (d *digester) hash(b []byte) {
-	if len(d.buf)+len(b) > cap(d.buf) {
-		d.sum.Write(d.buf)
-		d.buf = d.buf[:0]
-		if len(b) > cap(d.buf) {
-			d.sum.Write(b)
-			return
-		}
-	}
-	d.buf = append(d.buf, b...)
-}
-
-// digest ends the message. The digester is spent afterwards.
-func (d *digester) digest() (k key) {
-	if d.cr {
-		d.put([]byte{'\r'})
-	}
-	d.sum.Write(d.buf)
-	d.buf = nil
-	copy(k[:], d.sum.Sum(nil))
-	return k
 }

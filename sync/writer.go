@@ -14,8 +14,8 @@ import (
 // Bounds of one window: what a MULTIAPPEND carries. A target without it gets as many pipelined APPENDs. Lost
 // connections make windows smaller, down to windowLeast, stored ones larger again.
 const (
-	windowMessages = 500
-	windowBytes    = 2 << 20
+	windowMessages = 1000
+	windowBytes    = 4 << 20
 	windowLeast    = 32 << 10
 )
 

@@ -44,10 +44,20 @@ func (p *Parser) Flags() ([]imap.Flag, error) {
 		if err != nil {
 			return err
 		}
-		if f := imap.Flag(s); f != "" && !IsRecent(f) {
+		if f := flagOf(s); f != "" && !IsRecent(f) {
 			flags = append(flags, f)
 		}
 		return nil
 	})
 	return flags, err
+}
+
+// flagOf makes no copy of the flags that nearly every message has.
+func flagOf(s []byte) imap.Flag {
+	for _, known := range [...]imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft} {
+		if string(s) == string(known) {
+			return known
+		}
+	}
+	return imap.Flag(s)
 }

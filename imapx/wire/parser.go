@@ -97,6 +97,11 @@ func (p *Parser) Item() (string, error) {
 	if p.pos == start || inside {
 		return "", Malformed("no item name at byte %d", start)
 	}
+	for _, known := range [...]string{"UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "MODSEQ", "BODY[]"} {
+		if string(text[start:p.pos]) == known {
+			return known, nil // without a copy: these come with every message
+		}
+	}
 	return strings.ToUpper(string(text[start:p.pos])), nil
 }
 
