@@ -31,7 +31,7 @@ func (s *Source) Caps() imap.CapSet { return s.c.Caps() }
 // Address is the server as host:port, for messages.
 func (s *Source) Address() string { return s.c.server }
 
-// Close says LOGOUT, waits for a second at most and frees everything. What is in flight ends with an error.
+// Close says LOGOUT, does not wait for the answer, and frees everything. What is in flight ends with an error.
 func (s *Source) Close() error { return s.c.close() }
 
 // List tells which folders there are, with their marks.
@@ -78,8 +78,10 @@ func (c *conn) close() error {
 	c.mu.Unlock()
 	if first && !dead {
 		ctx, cancel := context.WithTimeout(context.Background(), logoutPatience)
-		// The answer is a courtesy: what matters was answered before.
-		_ = c.call(ctx, c.command("LOGOUT"), &command{op: "LOGOUT"})
+		// A courtesy, whose answer is not waited for: what matters was answered before.
+		if c.send(ctx, c.command("LOGOUT"), &command{op: "LOGOUT"}) == nil {
+			_ = c.flush(ctx)
+		}
 		cancel()
 	}
 	c.fail(c.error(nil, &Error{Op: "connection", Text: "closed by us", Kind: KindLost, Retry: RetryReconnect}))

@@ -13,15 +13,24 @@ import (
 // spoolOver is the size in bytes above which a body goes to disk.
 const spoolOver = 1 << 20
 
-// smallest body buffer, as a power of two.
-const minClass = 11
+// leastBuffer is the smallest body buffer in bytes.
+const leastBuffer = 2 << 10
+
+// bufferFor gives the bytes of the buffer that a body of size goes into, and its pool: four sizes for each power of two, so
+// that less than a quarter of the room is wasted.
+func bufferFor(size int64) (room int64, pool int) {
+	size = max(size, leastBuffer)
+	step := bits.Len64(uint64(size-1)) - 3
+	room = (size + 1<<step - 1) >> step << step
+	return room, step*4 + int(room>>step) - 5
+}
 
 // bodies makes room for message bodies: pooled memory up to spoolOver, beyond that an unlinked file beside the
 // state (never a temporary folder, which may be memory).
 type bodies struct {
 	budget    *budget
 	dir       string
-	pools     [bits.UintSize]sync.Pool
+	pools     [4 * bits.UintSize]sync.Pool // by bufferFor
 	digesters sync.Pool
 }
 
@@ -61,15 +70,15 @@ func (s *bodies) digester() *digester {
 func (s *bodies) alloc(ctx context.Context, size int64) (*body, error) {
 	b := &body{owner: s, size: size, header: newHeaderScanner(), hash: s.digester()}
 	if size <= spoolOver {
-		class := max(minClass, bits.Len64(uint64(max(size, 1)-1)))
-		b.weight = min(1<<class, s.budget.size)
+		room, pool := bufferFor(size)
+		b.weight = min(room, s.budget.size)
 		if err := s.budget.take(ctx, s.budget.memory, b.weight); err != nil {
 			return nil, err
 		}
-		if p, ok := s.pools[class].Get().(*[]byte); ok {
+		if p, ok := s.pools[pool].Get().(*[]byte); ok {
 			b.mem = (*p)[:0]
 		} else {
-			b.mem = make([]byte, 0, 1<<class)
+			b.mem = make([]byte, 0, room)
 		}
 		return b, nil
 	}
@@ -132,7 +141,8 @@ func (b *body) Release() {
 	}
 	mem := b.mem[:0]
 	b.mem = nil
-	s.pools[bits.Len(uint(cap(mem)))-1].Put(&mem)
+	_, pool := bufferFor(int64(cap(mem)))
+	s.pools[pool].Put(&mem)
 	s.budget.memory.Release(b.weight)
 }
 

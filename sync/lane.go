@@ -14,7 +14,7 @@ const prepareAtOnce = 64
 
 // foldersAtOnce is how many pairs of a lane are under way together: their commands share one connection, so
 // that small folders do not cost a round trip each.
-const foldersAtOnce = 4
+const foldersAtOnce = 16
 
 // opening is the target folder's answer, once it is there.
 type opening struct {
@@ -157,8 +157,11 @@ func (j *job) prepare() imapx.Prepare {
 
 // do carries one pair to its marks.
 func (l *lane) do(ctx context.Context, j *job) error {
-	if _, err := l.opened(ctx, j); err != nil && j.task != copyAll && j.task != copyDelta {
-		return err
+	// What only copies asks the source at once: the target folder is made ready meanwhile, and waited for by the writer.
+	if j.task != copyAll && j.task != copyDelta || j.retarget {
+		if _, err := l.opened(ctx, j); err != nil {
+			return err
+		}
 	}
 	if j.retarget {
 		if err := l.retarget(ctx, j); err != nil {
