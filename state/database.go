@@ -1,9 +1,7 @@
 package state
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -66,18 +64,3 @@ func escapePath(path string) string {
 	}
 	return strings.Join(parts, "/")
 }
-
-// quickCheck reads the whole file for damage (not every index entry is compared with its row).
-func quickCheck(ctx context.Context, db execer) error {
-	var text string
-	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&text); err != nil {
-		return err
-	}
-	if text != "ok" {
-		return fmt.Errorf("%w: %s", errUnsound, text)
-	}
-	return nil
-}
-
-// errUnsound is what quick_check found.
-var errUnsound = errors.New("the integrity check failed")

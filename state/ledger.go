@@ -133,6 +133,13 @@ func (f *File) SourceUIDs(ctx context.Context, pair int64, from uint32) ([]uint3
 	return uids, f.fail("read ledger", err)
 }
 
+// HasRows tells whether CountRows is more than 0, without counting.
+func (f *File) HasRows(ctx context.Context, pair int64) (bool, error) {
+	var some bool
+	err := f.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM ledger WHERE pair = ? AND source_uid > 0)`, pair).Scan(&some)
+	return some, f.fail("read ledger", err)
+}
+
 // CountRows counts the rows of a pair that have a source UID, in any status.
 func (f *File) CountRows(ctx context.Context, pair int64) (int64, error) {
 	var n int64

@@ -105,11 +105,12 @@ func (f *File) openReadWrite(ctx context.Context, o Options, steps []step) (err 
 			return err
 		}
 	}
+	log := hasLog(f.path) // asked first: opening makes one
 	db, err := openDB(f.path, readWrite, 1)
 	if err != nil {
 		return err
 	}
-	conn, err := checked(ctx, db, f.path, o, steps)
+	conn, err := checked(ctx, db, f.path, log, o, steps)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -119,7 +120,7 @@ func (f *File) openReadWrite(ctx context.Context, o Options, steps []step) (err 
 }
 
 // checked gives a connection to a file that is sound, ours, up to date and this account's.
-func checked(ctx context.Context, db *sql.DB, path string, o Options, steps []step) (_ *sql.Conn, err error) {
+func checked(ctx context.Context, db *sql.DB, path string, log bool, o Options, steps []step) (_ *sql.Conn, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func checked(ctx context.Context, db *sql.DB, path string, o Options, steps []st
 	if v > len(steps) {
 		return nil, &NewerError{Path: path, Found: v, Known: len(steps)}
 	}
-	if err := quickCheck(ctx, conn); err != nil {
+	if err := checkSoundness(ctx, conn, path, log, false); err != nil {
 		return nil, err
 	}
 	if err := checkAccount(ctx, conn, path, o.Account); err != nil {

@@ -26,7 +26,7 @@ func (f *File) openReadOnly(ctx context.Context, o Options, steps []step) error 
 	if err := checkVersion(ctx, f.reader, f.path, len(steps)); err != nil {
 		return err
 	}
-	if err := quickCheck(ctx, f.reader); err != nil {
+	if err := checkSoundness(ctx, f.reader, f.path, hasLog(f.path), true); err != nil {
 		return err
 	}
 	if err := checkAccount(ctx, f.reader, f.path, o.Account); err != nil {
@@ -56,8 +56,7 @@ func emptyDB(ctx context.Context, steps []step) (*sql.DB, error) {
 
 // quietAccess is how a file is read, while nobody writes it, without leaving traces beside it.
 func quietAccess(path string) access {
-	wal, err := os.Stat(path + "-wal")
-	if err != nil || wal.Size() == 0 {
+	if !hasLog(path) {
 		return immutable
 	}
 	if _, err := os.Stat(path + "-shm"); err != nil {

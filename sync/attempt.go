@@ -22,7 +22,7 @@ type attempt struct {
 	halt   context.CancelFunc
 
 	source, target imapx.Listing
-	ledger         int64 // rows of all pairs
+	ledger         int64 // rows of all pairs, where they were counted
 	hindered       map[*job]error
 	deferred       map[int64]int64           // what earlier passes left out, by pair
 	unkept         map[int64][]string        // flags that target folders do not keep, by pair; under mu
@@ -205,93 +205,6 @@ func everAlike(stored []state.Pair) bool {
 		}
 	}
 	return alike
-}
-
-// everMade leaves out pairs whose target folder was refused before anything was carried: such a pair binds nothing, and
-// the rules of this pass may lead its mail to a better name.
-func (a *attempt) everMade(ctx context.Context, stored []state.Pair) ([]state.Pair, error) {
-	var out []state.Pair
-	for _, p := range stored {
-		if a.target.Complete && p.TargetMark.UIDValidity == 0 && p.SourceMark == (state.Mark{}) && find(a.target, p.Target) == nil {
-			if rows, err := a.State.CountRows(ctx, p.ID); err != nil {
-				return nil, err
-			} else if rows == 0 {
-				continue
-			}
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// plan pairs the folders and gives each pair its task.
-func (a *attempt) plan(ctx context.Context) ([]*job, error) {
-	stored, err := a.State.Pairs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if stored, err = a.followRenames(ctx, stored); err != nil {
-		return nil, err
-	}
-	if err := a.recall(ctx, stored); err != nil {
-		return nil, err
-	}
-	if stored, err = a.everMade(ctx, stored); err != nil {
-		return nil, err
-	}
-	m := mapFolders(a.source, a.target, stored, a.rules)
-	if m.err != nil {
-		return nil, m.err
-	}
-	a.tellMapping(m)
-	var jobs []*job
-	var all, opened int64
-	created := make(map[string]bool)
-	for _, fp := range m.pairs {
-		if left, err := a.leaveAside(ctx, fp.source); err != nil {
-			return nil, err
-		} else if left {
-			continue
-		}
-		var rows int64
-		if fp.stored != nil {
-			if rows, err = a.State.CountRows(ctx, fp.stored.ID); err != nil {
-				return nil, err
-			}
-		}
-		a.ledger += rows
-		j := planJob(fp, rows, a.target.Complete)
-		j.order = len(jobs)
-		if err := a.recopy(ctx, &j); err != nil {
-			return nil, err
-		}
-		if err := a.resume(ctx, &j); err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, &j)
-		if fp.source.Mark != nil {
-			all += int64(fp.source.Mark.Messages)
-		}
-		busy := j.task != nothing || j.retarget
-		if busy && j.task != createOnly {
-			opened++
-		}
-		if j.create {
-			created[j.raw] = true
-		}
-		if !a.planned { // a second attempt goes on with what the first told
-			a.emit(FolderPlanned{Account: a.Account, Source: fp.source.Name, Target: fp.name, Create: j.create,
-				Messages: int64(messages(fp.source)), Copy: j.estimate, Opened: busy, Why: fp.why, Trouble: fp.trouble})
-		}
-	}
-	a.planned = true
-	a.count(func(r *Report) {
-		r.Folders, r.SourceMessages, r.FoldersOpened = int64(len(jobs)), all, opened
-		if a.DryRun {
-			r.FoldersCreated = int64(len(created))
-		}
-	})
-	return jobs, nil
 }
 
 // work spreads the pairs that need something over lanes and runs them. Errors of a folder alone become its

@@ -45,6 +45,11 @@ func (a *attempt) recopy(ctx context.Context, j *job) error {
 // their messages are looked at as new ones.
 func (a *attempt) resume(ctx context.Context, j *job) error {
 	j.deferred = a.deferred[j.pair.ID]
+	if j.deferred > 0 {
+		if err := a.counted(ctx, j); err != nil {
+			return err
+		}
+	}
 	a.ledger -= j.deferred // never carried
 	if j.deferred == 0 || j.task == matchLedger {
 		return nil
@@ -144,6 +149,9 @@ func (a *attempt) thinOne(ctx context.Context, j *job) error {
 		return err
 	}
 	gone = slices.DeleteFunc(gone, func(uid uint32) bool { return still[uid] || res.Failed[imap.UID(uid)] != nil })
+	if err := a.counted(ctx, j); err != nil {
+		return err
+	}
 	j.rows -= int64(len(gone))
 	j.deferred -= int64(len(gone))
 	return a.State.DropRows(ctx, j.pair.ID, gone)

@@ -30,7 +30,8 @@ type job struct {
 	retarget  bool       // the target's UIDs mean something else now: the ledger's target side is matched anew
 	create    bool
 	subscribe bool
-	rows      int64 // ledger rows
+	rows      int64 // ledger rows; 1 stands for some where they are not counted
+	counted   bool
 	estimate  int64 // messages to be copied, for the progress bar
 	order     int   // place among all jobs: parents before children
 	open      opening
