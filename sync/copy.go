@@ -38,7 +38,7 @@ func (m *letter) row() state.Row {
 func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, error) {
 	w := newWriter(l, j)
 	letters := make(chan *letter)
-	var updates []seen
+	flags := &flagSieve{lane: l, pair: j.pair.ID}
 	var res imapx.VisitResult
 	var readErr error
 
@@ -54,8 +54,7 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 			Alloc: l.alloc,
 			Message: func(_ int, m imapx.Message) error {
 				if m.Body == nil {
-					updates = append(updates, seen{uint32(m.UID), m.Flags})
-					return nil
+					return flags.add(visit, seen{uint32(m.UID), m.Flags})
 				}
 				select {
 				case letters <- newLetter(m):
@@ -92,7 +91,10 @@ func (l *lane) copy(ctx context.Context, j *job, reads ...imapx.Read) (outcome, 
 	if out.mark.UIDNext == 0 {
 		out.mark.UIDNext = imap.UID(w.highest + 1)
 	}
-	out.flags, err = l.mergeFlags(ctx, j, updates)
+	if err := flags.sift(ctx); err != nil {
+		return out, err
+	}
+	out.flags, err = l.mergeFlags(ctx, j, flags.changed)
 	return out, err
 }
 

@@ -176,12 +176,46 @@ type seen struct {
 	flags []imap.Flag
 }
 
+// flagSieve keeps of the flags that are read those that the ledger does not know yet, so that memory grows with what
+// changed: where a server cannot say what that is, all flags of a folder are read.
+type flagSieve struct {
+	*lane
+	pair    int64
+	batch   []seen
+	changed []seen
+}
+
+// flagsAtOnce bounds the messages whose flags are compared with the ledger together.
+const flagsAtOnce = 1000
+
+func (s *flagSieve) add(ctx context.Context, m seen) error {
+	if s.batch = append(s.batch, m); len(s.batch) < flagsAtOnce {
+		return nil
+	}
+	return s.sift(ctx)
+}
+
+// sift looks through what was read since the last time.
+func (s *flagSieve) sift(ctx context.Context) error {
+	uids := make([]uint32, len(s.batch))
+	for i, m := range s.batch {
+		uids[i] = m.uid
+	}
+	rows, err := s.State.RowsBySource(ctx, s.pair, uids)
+	for _, m := range s.batch {
+		if row, ok := rows[m.uid]; ok && row.Flags != flagText(m.flags) && row.Status != state.Deferred {
+			s.changed = append(s.changed, m)
+		}
+	}
+	s.batch = s.batch[:0]
+	return err
+}
+
 // mergeFlags applies to the target what changed on the source since the ledger last saw it, and nothing else:
 // what the user changed on the target stays.
 func (l *lane) mergeFlags(ctx context.Context, j *job, updates []seen) (int64, error) {
-	const atOnce = 1000
 	var changed int64
-	for part := range slices.Chunk(updates, atOnce) {
+	for part := range slices.Chunk(updates, flagsAtOnce) {
 		n, err := l.mergeSome(ctx, j, part)
 		changed += n
 		if err != nil {
