@@ -28,10 +28,10 @@ type lab struct {
 	tree           string // the mailbox as a Maildir
 	messages       int
 	bytes          int64
-	sources        map[string]string           // users that have it: "" everybody's, else a peer's own
-	readings       map[string]imaptest.Reading // of these users; taken away where the mail changes
-	accounts       map[string]account          // by peer: the last one whose first pass was right
-	changes        int                         // rounds of change that happened
+	sources        map[string]string  // users that have it: "" everybody's, else a peer's own
+	original       *imaptest.Reading  // what all of them hold; nil until it is read, and after a change
+	accounts       map[string]account // by peer: the last one whose first pass was right
+	changes        int                // rounds of change that happened
 }
 
 // account is what a peer moved, and what it knows about it.
@@ -42,7 +42,7 @@ type account struct {
 
 // newLab makes the mail and starts the servers. Its files go away with the test.
 func newLab(t *testing.T, s settings, m mailbox, options real.Options) (*lab, error) {
-	l := &lab{t: t, settings: s, mail: m, sources: map[string]string{}, readings: map[string]imaptest.Reading{}, accounts: map[string]account{}}
+	l := &lab{t: t, settings: s, mail: m, sources: map[string]string{}, accounts: map[string]account{}}
 	var err error
 	if l.scratch, l.inMemory, err = makeScratch(s.cache, m.room); err != nil {
 		return nil, err
@@ -119,13 +119,17 @@ func (l *lab) sourceOf(p peer) (string, error) {
 	return user, err
 }
 
+// reading is what a source user holds; all of them hold the same, until change.
 func (l *lab) reading(user string) (imaptest.Reading, error) {
-	if r, has := l.readings[user]; has || l.mail.quick {
-		return r, nil
+	if l.mail.quick {
+		return imaptest.Reading{}, nil
+	}
+	if l.original != nil {
+		return *l.original, nil
 	}
 	r, err := imaptest.Read(context.Background(), imaptest.Login{Addr: l.source.Addr(), User: user, Password: real.Password})
 	if err == nil {
-		l.readings[user] = r
+		l.original = &r
 	}
 	return r, err
 }
@@ -161,8 +165,8 @@ func (l *lab) change() error {
 		if err := change(l.source.Addr(), user, l.changes); err != nil {
 			return err
 		}
-		delete(l.readings, user)
 	}
+	l.original = nil
 	l.changes++
 	return nil
 }
