@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -137,8 +138,7 @@ func (b *bencher) one(l *lab, ln line, p peer, round int) bool {
 		}
 	case takeover:
 		if a, err = l.fresh(p); err == nil {
-			l.target.LoadMaildir(a.targetUser, l.tree)
-			if err = settle(l.target.Addr(), a.targetUser); err == nil {
+			if err = l.fill(a); err == nil {
 				f.cost, err = l.run(p, a, ln)
 			}
 		}
@@ -223,8 +223,7 @@ func (b *bencher) prepare(l *lab, p peer, ln line) error {
 	runs := 2
 	switch {
 	case p.name == "mbsync" && l.messages > 50_000:
-		l.target.LoadMaildir(a.targetUser, l.tree)
-		if err := settle(l.target.Addr(), a.targetUser); err != nil {
+		if err := l.fill(a); err != nil {
 			return err
 		}
 		j := job{lab: l, source: l.source.Addr(), target: l.target.Addr(), sourceUser: a.sourceUser, targetUser: a.targetUser, dir: a.dir}
@@ -233,7 +232,9 @@ func (b *bencher) prepare(l *lab, p peer, ln line) error {
 		}
 		runs = 1
 	case ln.blind:
-		l.target.LoadMaildir(a.targetUser, l.tree) // a takeover: it is faster
+		if err := l.fill(a); err != nil { // a takeover is faster
+			return err
+		}
 	}
 	for range runs {
 		c, err := l.run(p, a, still)
@@ -253,7 +254,7 @@ func (b *bencher) prepare(l *lab, p peer, ln line) error {
 // of 500, beside the mail's file system.
 func (b *bencher) ledger(l *lab) (c cost, err error) {
 	const windows = 40
-	cmd := exec.Command("go", "test", "-trimpath", "-run", "^$", "-bench", "^BenchmarkWindow$/^500$", "-benchtime", fmt.Sprintf("%dx", windows), "./state")
+	cmd := exec.Command(cmp.Or(os.Getenv("GO"), "go"), "test", "-trimpath", "-run", "^$", "-bench", "^BenchmarkWindow$/^500$", "-benchtime", fmt.Sprintf("%dx", windows), "./state")
 	cmd.Dir = b.settings.root
 	cmd.Env = append(os.Environ(), "TMPDIR="+l.scratch, "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()

@@ -32,7 +32,21 @@ const (
 
 // colours of the peers, in their order: to be told apart also by who does not see red and green alike.
 func colours() []string {
-	return []string{"#d55e00", "#bbbbbb", "#999999", "#777777", "#0072b2", "#009e73", "#cc79a7", "#000000"}
+	return []string{"#d55e00", "#999999", "#0072b2", "#009e73", "#cc79a7", "#000000"}
+}
+
+// limitSeries stands for the limit tool's best setting at each point.
+const limitSeries = "limit tool"
+
+// series are what is drawn: the peers, and the limit tool once.
+func series() []string {
+	names := []string{"mailmove", limitSeries}
+	for _, name := range peerNames() {
+		if isPeer(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // chart is docs/benchmarks.svg.
@@ -50,14 +64,14 @@ func (r report) chart() string {
 	rate.frame(&b)
 	still.frame(&b)
 	shown := 0
-	for i, name := range peerNames() {
+	for i, name := range series() {
 		colour := colours()[i%len(colours())]
 		fast := r.points(name, distances, func(l string, s float64) float64 { return float64(r.lead(l).Messages) / s })
 		slow := r.points(name, sizes, func(_ string, s float64) float64 { return s })
 		rate.draw(&b, fast, colour, name == "mailmove")
 		still.draw(&b, slow, colour, name == "mailmove")
 		if len(fast)+len(slow) > 0 {
-			x, y := 70+shown*105, chartHeight-18
+			x, y := 70+shown*125, chartHeight-18
 			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="14" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", x, y-6, colour, x+20, y, name)
 			shown++
 		}

@@ -4,7 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -132,12 +131,17 @@ func (r report) derivedGoals() (rows []verdictOf) {
 	return append(rows, share)
 }
 
-// points are the medians of a peer along a list of lines; NaN is not used: what is missing is left out.
-func (r report) points(peer string, names []string, y func(line string, seconds float64) float64) (out []point) {
-	for i, name := range names {
-		if v, over, ok := r.median(name, peer, wall); ok && !over && v > 0 {
-			out = append(out, point{i, y(name, v)})
+// points are the medians of a series along a list of lines; what is missing is left out.
+func (r report) points(name string, along []string, y func(line string, seconds float64) float64) (out []point) {
+	for i, l := range along {
+		v, over, ok := r.median(l, name, wall)
+		if name == limitSeries {
+			_, v = r.best(l, isLimit)
+			ok = v > 0
+		}
+		if ok && !over {
+			out = append(out, point{i, y(l, v)})
 		}
 	}
-	return slices.Clip(out)
+	return out
 }

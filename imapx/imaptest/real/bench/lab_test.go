@@ -144,6 +144,15 @@ func (l *lab) fresh(p peer) (a account, err error) {
 	return a, err
 }
 
+// fill puts the whole mailbox into an account's target.
+func (l *lab) fill(a account) error {
+	// Dovecot's UIDVALIDITY is the second in which it sees a folder first. Made in the same one, source and target
+	// are the same mailbox to whoever compares their marks.
+	time.Sleep(1100 * time.Millisecond)
+	l.target.LoadMaildir(a.targetUser, l.tree)
+	return settle(l.target.Addr(), a.targetUser)
+}
+
 // drop forgets an account's target and the peer's state.
 func (l *lab) drop(a account) {
 	if a.targetUser == "" {
