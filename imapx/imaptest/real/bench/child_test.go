@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,34 +33,42 @@ func adoptOrphans() error {
 // measure runs cmd, with its output in the file out, and ends it after limit. An exit code other than 0 is an error.
 //
 // Linux gives a process the peak memory of the one that forked it as its own first peak (exec keeps ru_maxrss). So a
-// shell forks, which is small, and ends; the orphan becomes ours, and wait4 tells what it alone took.
+// shell forks, which is small, and ends; the orphan becomes ours, and wait4 tells what it alone took. It begins, and
+// the clock with it, when the shell is gone, which otherwise might take the end of a short one for itself.
 func measure(cmd *exec.Cmd, out string, limit time.Duration) (c cost, err error) {
 	log, err := os.Create(out)
 	if err != nil {
 		return c, err
 	}
 	defer log.Close()
-	read, write, err := os.Pipe()
-	if err != nil {
-		return c, err
+	var pipes [4]*os.File // its process id comes from 0 and 1, its beginning goes through 2 and 3
+	for i := 0; i < len(pipes); i += 2 {
+		if pipes[i], pipes[i+1], err = os.Pipe(); err != nil {
+			return c, err
+		}
+		defer pipes[i].Close()
+		defer pipes[i+1].Close()
 	}
-	defer read.Close()
-	sh := exec.Command("/bin/sh", append([]string{"-c", `"$@" 3>&- & echo $! >&3`, "sh", cmd.Path}, cmd.Args[1:]...)...)
+	const script = `(read -r begin <&4; exec "$@" 3>&- 4<&-) & echo $! >&3`
+	sh := exec.Command("/bin/sh", append([]string{"-c", script, "sh", cmd.Path}, cmd.Args[1:]...)...)
 	sh.Env, sh.Dir, sh.Stdout, sh.Stderr = cmd.Env, cmd.Dir, log, log
-	sh.ExtraFiles = []*os.File{write}
+	sh.ExtraFiles = []*os.File{pipes[1], pipes[2]}
 	sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	begin := time.Now()
-	err = sh.Start()
-	write.Close()
-	if err != nil {
-		return c, err
+	if err := sh.Run(); err != nil {
+		return c, fmt.Errorf("start of %s: %w", cmd.Path, err)
 	}
 	b := make([]byte, 32)
-	n, readErr := read.Read(b)
-	err = errors.Join(readErr, sh.Wait())
-	pid, numErr := strconv.Atoi(strings.TrimSpace(string(b[:n])))
-	if err = errors.Join(err, numErr); err != nil {
-		return c, fmt.Errorf("start of %s: %w", cmd.Path, err)
+	n, err := pipes[0].Read(b)
+	if err != nil {
+		return c, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil {
+		return c, err
+	}
+	begin := time.Now()
+	if _, err := pipes[3].WriteString("now\n"); err != nil {
+		return c, err
 	}
 	end := time.AfterFunc(limit, func() { _ = syscall.Kill(-sh.Process.Pid, syscall.SIGKILL) })
 	var status syscall.WaitStatus
@@ -81,8 +88,11 @@ func measure(cmd *exec.Cmd, out string, limit time.Duration) (c cost, err error)
 		c.Wall = limit.Seconds()
 		return c, nil
 	}
-	if status.ExitStatus() != 0 || status.Signaled() {
-		return c, fmt.Errorf("%s ended with %d (signal %v): %s", cmd.Path, status.ExitStatus(), status.Signal(), tail(out))
+	switch {
+	case status.Signaled():
+		return c, fmt.Errorf("%s was ended by a signal, %v: %s", cmd.Path, status.Signal(), tail(out))
+	case status.ExitStatus() != 0:
+		return c, fmt.Errorf("%s ended with %d: %s", cmd.Path, status.ExitStatus(), tail(out))
 	}
 	return c, nil
 }

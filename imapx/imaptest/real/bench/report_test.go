@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -226,9 +227,13 @@ func (r report) verdicts(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// plain takes away what a table or a reader elsewhere has no use for.
+// plain takes away what a table or a reader elsewhere has no use for: bars, and where files lay.
 func plain(s string) string {
-	return strings.NewReplacer("|", "/", os.TempDir(), "…", "/dev/shm", "…").Replace(s[:min(len(s), 200)])
+	s = regexp.MustCompile(`(?:/[^/\s:"']+)+/`).ReplaceAllString(s, "…/")
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:200]) + "…"
+	}
+	return strings.ReplaceAll(s, "|", "/")
 }
 
 func secondsText(v float64) string {
