@@ -18,5 +18,6 @@
 // Where to change what: what is measured and what it should reach is the table of lines_test.go; how a peer is run is
 // peers_test.go and mbsync_test.go; servers, mail and the referee lab_test.go; the order of rounds bench_test.go; a
 // process and its costs child_test.go; the yardstick limit_test.go; what is kept figures_test.go; the documents
-// report_test.go, goals_test.go and chart_test.go; the tests of all this self_test.go.
+// report_test.go, goals_test.go and chart_test.go; the tests of all this self_test.go. What people have to say of the
+// figures (a section of its own in the page) is notes.md in this folder, if it is there.
 package bench

@@ -4,7 +4,9 @@ package bench
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -36,7 +38,12 @@ func (s settings) report() error {
 		}
 		r.figures[f.Line][f.Peer] = append(r.figures[f.Line][f.Peer], f)
 	}
-	if err := os.WriteFile(filepath.Join(s.root, "docs", "benchmarks.md"), []byte(r.markdown()), 0o644); err != nil {
+	// What people say of the figures: why something fell short, where the time goes.
+	notes, err := os.ReadFile(filepath.Join(s.root, "imapx", "imaptest", "real", "bench", "notes.md"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.root, "docs", "benchmarks.md"), []byte(r.markdown(string(notes))), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.root, "docs", "benchmarks.svg"), []byte(r.chart()), 0o644)
@@ -70,7 +77,7 @@ func (r report) best(line string, take func(peer string) bool) (peer string, sec
 
 func isPeer(name string) bool { return name != "mailmove" && !isLimit(name) }
 
-func (r report) markdown() string {
+func (r report) markdown(notes string) string {
 	var b strings.Builder
 	m := r.machine
 	b.WriteString("# Benchmarks\n\n`make bench` wrote this page and its chart. Figures are medians; peers took turns in every round. Compare figures of\n" +
@@ -80,6 +87,9 @@ func (r report) markdown() string {
 	fmt.Fprintf(&b, "| Go | %s |\n| versions | %s |\n\n", m.Go, strings.Join(r.versions(), ", "))
 	b.WriteString("![messages per second against distance, and time of a pass without changes against size](benchmarks.svg)\n\n")
 	r.goals(&b)
+	if notes != "" {
+		b.WriteString(strings.TrimSpace(notes) + "\n\n")
+	}
 	r.tables(&b)
 	r.verdicts(&b)
 	b.WriteString(howItIsMeasured)

@@ -52,6 +52,13 @@ func TestPages(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(s.root, "docs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	notes := filepath.Join(s.root, "imapx", "imaptest", "real", "bench")
+	if err := os.MkdirAll(notes, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(notes, "notes.md"), []byte("## Why\n\nBecause.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	m := machine{When: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Command: "make bench LINES='a|b'", Cores: 2}
 	if err := s.saveMachine(m); err != nil {
 		t.Fatal(err)
@@ -81,7 +88,7 @@ func TestPages(t *testing.T) {
 	page := read("benchmarks.md")
 	for _, want := range []string{
 		"| first S | 0.5 s | 0.43 s | no: 1.16 times |", "| first S against the limit tool | 2 times limit2 | 1.4 times |",
-		"| 0.500 (2.00) |", "over 120", "| failed |", `LINES='a\|b'`, "| …/peer/tool broke |", "- first S: 0.5 s instead of 0.43",
+		"| 0.500 (2.00) |", "over 120", "| failed |", `LINES='a\|b'`, "| …/peer/tool broke |", "- first S: 0.5 s instead of 0.43", "## Why\n\nBecause.\n\n## First passes",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
