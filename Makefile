@@ -11,10 +11,10 @@ MINUTES ?= 5
 RACEFLAGS = -race -gcflags='modernc.org/...=-race=false'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint e2e bench docs notices clean
+.PHONY: help build demo test lint e2e bench microbench docs notices clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## one static binary: bin/mailmove
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/mailmove ./cmd/mailmove
@@ -31,8 +31,11 @@ lint: ## formatting, vet, staticcheck, tidy, import arrows, documents of the com
 e2e: ## MINUTES of random passes with faults, from SEED
 	MAILMOVE_E2E_SEED=$(SEED) MAILMOVE_E2E_MINUTES=$(MINUTES) .ci/e2e
 
-bench: ## benchmarks
-	$(GO) test -trimpath -run '^$$' -bench . -benchmem ./...
+bench: build ## beside other tools, ROUNDS=5 LINES='first S' (docs/benchmarks.md)
+	ROUNDS='$(ROUNDS)' LINES='$(LINES)' PEERS='$(PEERS)' LIMIT='$(LIMIT)' IMAPSYNC='$(IMAPSYNC)' .ci/bench
+
+microbench: ## Go benchmarks: framing, parsing, appending, matching, the ledger
+	CGO_ENABLED=0 $(GO) test -trimpath -run '^$$' -bench . -benchmem ./imapx/... ./sync ./state
 
 docs: ## write docs/commands, docs/man, docs/exit-codes.md and the golden help anew
 	CGO_ENABLED=0 $(GO) test -trimpath -count=1 -run 'TestDocs|TestHelp|TestExitCodesAreDocumented' ./cmd -update

@@ -29,6 +29,7 @@ func arrows() []arrow {
 		{"sync/verify", []string{"sync", "imapx", "state"}},
 		{"imapx", []string{"imapx/wire", "imapx/auth", "imapx/provider"}},
 		{"imapx/imaptest/real", []string{"imapx/imaptest"}},
+		{"imapx/imaptest/real/bench", nil}, // nothing but tests
 		{"imapx/*", nil},
 		{"state", nil},
 		{"state/fleet", nil},
@@ -177,7 +178,7 @@ func ours(importPath string) string { return strings.TrimPrefix(importPath, "mai
 
 func goList(t *testing.T) []listed {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "go", "list", "-buildvcs=false", "-tags", "e2e",
+	list := exec.CommandContext(t.Context(), "go", "list", "-buildvcs=false", "-tags", "e2e,bench",
 		"-json=ImportPath,Imports,TestImports,XTestImports", "mailmove/...")
 	list.Stderr = os.Stderr
 	answer, err := list.Output()

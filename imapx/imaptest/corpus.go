@@ -88,7 +88,7 @@ func NewCorpus(p Preset, seed uint64) (*Corpus, error) {
 		}
 		return &Corpus{Folders: mixed, messages: 20000, biggest: 25 << 20, seed: seed}, nil
 	case T:
-		return &Corpus{Folders: []CorpusFolder{plainFolder("INBOX")}, messages: 20000, size: 2048, seed: seed}, nil
+		return NewFlatCorpus(20000, 2048, seed), nil
 	case N:
 		c := &Corpus{messages: 200000, size: 600, seed: seed}
 		for _, name := range []string{"INBOX", "2022", "2023", "2024", "2025"} {
@@ -97,6 +97,11 @@ func NewCorpus(p Preset, seed uint64) (*Corpus, error) {
 		return c, nil
 	}
 	return nil, fmt.Errorf("no corpus preset %q", p)
+}
+
+// NewFlatCorpus has so many ordinary messages of about size bytes each in INBOX, and nothing else.
+func NewFlatCorpus(messages, size int, seed uint64) *Corpus {
+	return &Corpus{Folders: []CorpusFolder{plainFolder("INBOX")}, messages: messages, size: size, seed: seed}
 }
 
 func plainFolder(name string) CorpusFolder {

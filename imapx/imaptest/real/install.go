@@ -23,6 +23,15 @@ const (
 
 // unpacked is where .ci/fetch-servers put a server, or "" where it did not.
 func unpacked(server string) string {
+	dir := folder(server)
+	if _, err := os.Stat(filepath.Join(dir, ".complete")); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// folder is where the scripts in .ci put what they unpack.
+func folder(name string) string {
 	dir := os.Getenv("MAILMOVE_TEST_SERVERS")
 	if dir == "" {
 		cache := os.Getenv("XDG_CACHE_HOME")
@@ -31,11 +40,7 @@ func unpacked(server string) string {
 		}
 		dir = filepath.Join(cache, "mailmove", "servers")
 	}
-	dir = filepath.Join(dir, server)
-	if _, err := os.Stat(filepath.Join(dir, ".complete")); err != nil {
-		return ""
-	}
-	return dir
+	return filepath.Join(dir, name)
 }
 
 // missing skips the test, or fails it where servers are demanded.
@@ -72,20 +77,24 @@ func makeBase() (string, error) {
 
 // relocate copies an unpacked Dovecot to base, so that it runs there: base/dovecot is the master.
 func relocate(from, base string) error {
-	swap := func(b []byte) []byte {
-		b = bytes.ReplaceAll(b, []byte(libFrom), []byte(base+libTo))
-		return bytes.ReplaceAll(b, []byte(confFrom), []byte(base+confTo))
-	}
 	if len(base+libTo) != len(libFrom) || len(base+confTo) != len(confFrom) {
 		return fmt.Errorf("%s cannot stand for /usr within Dovecot's binaries", base)
 	}
 	top := map[string]string{"dovecot": "dovecot", "doveconf": confTo[1:], "libexec": libTo[1:], "lib": "deps"}
 	for old, name := range top {
-		if err := copyTree(filepath.Join(from, old), filepath.Join(base, name), swap); err != nil {
+		if err := copyTree(filepath.Join(from, old), filepath.Join(base, name), relocation(base)); err != nil {
 			return fmt.Errorf("copy of Dovecot: %w", err)
 		}
 	}
 	return nil
+}
+
+// relocation exchanges the paths within a binary.
+func relocation(base string) func([]byte) []byte {
+	return func(b []byte) []byte {
+		b = bytes.ReplaceAll(b, []byte(libFrom), []byte(base+libTo))
+		return bytes.ReplaceAll(b, []byte(confFrom), []byte(base+confTo))
+	}
 }
 
 // copyTree copies a file or folder with its links, passing the bytes of each file through edit.
