@@ -18,6 +18,9 @@ type digester struct {
 // digestBuffer is what is hashed at once, in bytes.
 const digestBuffer = 4 << 10
 
+// Of a line end; a slice that is made where it is used would be one for each line.
+var oneCR, oneLF = []byte{'\r'}, []byte{'\n'}
+
 func newDigester() *digester {
 	return &digester{sum: sha256.New(), buf: make([]byte, 0, digestBuffer)}
 }
@@ -49,7 +52,7 @@ func (d *digester) Write(p []byte) (int, error) {
 // text takes a piece of a line. A CR directly before the line's end belongs to the end.
 func (d *digester) text(b []byte, ended bool) {
 	if d.cr && (len(b) > 0 || !ended) {
-		d.put([]byte{'\r'})
+		d.put(oneCR)
 	}
 	d.cr = false
 	if len(b) > 0 && b[len(b)-1] == '\r' {
@@ -63,7 +66,7 @@ func (d *digester) text(b []byte, ended bool) {
 
 func (d *digester) put(b []byte) {
 	for ; d.newlines > 0; d.newlines-- {
-		d.hash([]byte{'\n'})
+		d.hash(oneLF)
 	}
 	d.hash(b)
 }
@@ -83,7 +86,7 @@ func (d *digester) hash(b []byte) {
 // digest ends the message. Before another one the digester has to be reset.
 func (d *digester) digest() (k key) {
 	if d.cr {
-		d.put([]byte{'\r'})
+		d.put(oneCR)
 	}
 	d.sum.Write(d.buf)
 	var sum [sha256.Size]byte
