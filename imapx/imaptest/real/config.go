@@ -104,7 +104,8 @@ func (s *Server) config(o Options, plainPort, tlsPort int) string {
 	// Without its socket, anvil cannot make every login from 127.0.0.1 wait after a refused one.
 	b.WriteString("service anvil {\n chroot =\n client_limit = 4000\n unix_listener anvil-auth-penalty {\n  mode = 0\n }\n}\n")
 	b.WriteString("service auth {\n client_limit = 4000\n}\n")
-	b.WriteString("service imap {\n process_limit = 1000\n}\n")
+	// A folder of a million messages is more than its usual 256 MB of address space.
+	b.WriteString("service imap {\n process_limit = 1000\n vsz_limit = 4 G\n}\n")
 	b.WriteString("service stats {\n chroot =\n unix_listener stats-writer {\n  mode = 0666\n }\n}\n")
 	b.WriteString(o.Extra + "\n")
 	return b.String()
