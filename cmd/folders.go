@@ -91,7 +91,7 @@ func (p *pass) folders(ctx context.Context, a *app) (err error) {
 	o := mailsync.Options{Account: p.account, State: file, Mapping: p.mapping, RetryFor: p.retryTime(), Stop: stop,
 		Events: func(e mailsync.Event) {
 			if n, is := e.(mailsync.Notice); is {
-				fmt.Fprintln(a.err, ui.Clean(n.Text))
+				fmt.Fprintln(a.err, ui.Paint(ui.Yellow, ui.NoticeLine(n), a.colour && n.Rule != ""))
 			}
 		}}
 	p.ports(&o, stop, logins, imapx.Options{})

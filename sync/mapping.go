@@ -47,8 +47,8 @@ type leftOut struct {
 type mapped struct {
 	pairs []folderPair
 	out   []leftOut
-	notes []string // rules that changed nothing
-	err   error    // a rule that makes no sense with these folders: *MappingError
+	idle  []idleRule
+	err   error // a rule that makes no sense with these folders: *MappingError
 }
 
 // entry is a source folder that is carried.
@@ -152,15 +152,11 @@ func (m *mapper) gather() {
 		m.entries = append(m.entries, &entry{folder: f, path: m.pathOf(f)})
 	}
 	if from := m.rules.From; from != "" && len(m.entries) == 0 {
-		m.err = &MappingError{"--from " + from, "the source has no such folder, nor any below it", "mailmove folders lists them"}
+		m.err = &MappingError{"--from " + from, noSuchFolder + ", nor any below it" + m.folderLike()(from), "mailmove folders lists them"}
 	}
 	slices.SortFunc(m.entries, func(a, b *entry) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
 	slices.SortFunc(m.out, func(a, b leftOut) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
-	for i := range m.rules.Maps {
-		if rule := &m.rules.Maps[i]; !used[rule] {
-			m.notes = append(m.notes, rule.Where+" "+rule.Source+"="+rule.Target+": the source has no such folder")
-		}
-	}
+	m.idle = m.idleRules(used)
 }
 
 // pathOf is a source folder's path as the target would have it.

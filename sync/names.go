@@ -127,15 +127,8 @@ func (m *mapper) targetPath(name string) (prefix string, path []string) {
 func (m *mapper) translated(e *entry) wish {
 	path := e.path
 	if len(m.rules.rewrites) > 0 && len(path) > 0 {
-		plain := make([]string, len(path))
-		for i, p := range path {
-			plain[i] = strings.ReplaceAll(p, "/", "_") // in a name; between names it separates
-		}
-		was := strings.Join(plain, "/")
-		is := was
-		for i, re := range m.rules.rewrites {
-			is = re.ReplaceAllString(is, m.rules.Rewrites[i].Replacement)
-		}
+		was := slashed(path)
+		is := m.rewrite(was, len(m.rules.rewrites))
 		if fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' }); is != was && len(fresh) > 0 {
 			path, e.why = fresh, whyRename
 		}

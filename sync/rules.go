@@ -110,8 +110,11 @@ func checkedMaps(list []MapRule) ([]MapRule, error) {
 	return list, nil
 }
 
+// String is the rule as an admin writes it.
+func (w Rewrite) String() string { return "--rename " + w.Regexp + "=" + w.Replacement }
+
 func (w Rewrite) compile() (*regexp.Regexp, error) {
-	text := fmt.Sprintf("--rename %s=%s", w.Regexp, w.Replacement)
+	text := w.String()
 	if w.Regexp == "" {
 		return nil, &MappingError{text, "there is no regular expression", "write REGEXP=REPLACEMENT"}
 	}

@@ -44,9 +44,17 @@ func problemLine(e mailsync.Event) string {
 	case mailsync.Throttled:
 		return throttled(e)
 	case mailsync.Notice:
-		return Clean(e.Text)
+		return NoticeLine(e)
 	}
 	return ""
+}
+
+// NoticeLine is the line of a notice. A rule that matches nothing is a warning.
+func NoticeLine(n mailsync.Notice) string {
+	if n.Rule != "" {
+		return "warning: " + Clean(n.Text)
+	}
+	return Clean(n.Text)
 }
 
 // throttled says who wants a pause, why, and when it goes on. What the server said names the side already.
@@ -74,8 +82,8 @@ func (p *problems) take(e mailsync.Event) {
 		}
 		p.printed++
 	}
-	_, notice := e.(mailsync.Notice)
-	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && !notice))
+	n, notice := e.(mailsync.Notice)
+	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && (!notice || n.Rule != "")))
 }
 
 // end says how many lines were left out.
