@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,7 +49,15 @@ func (f *mappingFlags) bind(set *pflag.FlagSet) {
 func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 	for _, fl := range f.single {
 		if fl.Changed && fl.Value.String() == "" { // an empty variable of a shell would put everything elsewhere
-			return mailsync.Mapping{}, usagef("give a name, or leave the flag out", "--%s is empty", fl.Name)
+			return mailsync.Mapping{}, emptyFlag(fl.Name)
+		}
+	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"map", f.maps}, {"rename", f.renames}, {"include", f.include}, {"exclude", f.exclude}} {
+		if slices.Contains(list.values, "") {
+			return mailsync.Mapping{}, emptyFlag(list.flag)
 		}
 	}
 	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge}
@@ -75,6 +84,10 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 		m.Rewrites = append(m.Rewrites, mailsync.Rewrite{Regexp: left, Replacement: plainEquals(right)})
 	}
 	return m, m.Check()
+}
+
+func emptyFlag(name string) error {
+	return usagef("give it a value, or leave the flag out", "--%s is empty", name)
 }
 
 // readFile reads --map-file: a rule a line.

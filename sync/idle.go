@@ -154,6 +154,20 @@ func slashed(path []string) string {
 	return strings.Join(plain, "/")
 }
 
+// refuseEmpty fails the mapping for a folder that --rename leaves without a name.
+func (m *mapper) refuseEmpty(f *imapx.Folder, name string) {
+	rule := m.rules.Rewrites[0]
+	for i, next := range m.rules.Rewrites {
+		if m.rewrite(name, i) != m.rewrite(name, i+1) {
+			rule = next // the last one that changed something
+		}
+	}
+	if m.err == nil {
+		m.err = &MappingError{rule.String(), "it leaves nothing of the name of the folder " + f.Name,
+			"give it another name, or leave the folder out with --exclude"}
+	}
+}
+
 // rewrite is what the first n of --rename make of a name.
 func (m *mapper) rewrite(name string, n int) string {
 	for i, re := range m.rules.rewrites[:n] {

@@ -257,13 +257,16 @@ func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, homes []string) 
 	default:
 		return // it has its folder: these go by their names
 	}
+	renamed := winner.use != "" && winner.why == whyRename // the name that it is made with
 	for i, c := range list {
 		c.entry.why = whyMerged
-		if i == 0 && home == "" {
+		switch first := i == 0 && home == ""; {
+		case first && renamed:
+			c.entry.why = whyRename
+		case first && (c.named || named):
+			c.entry.why = whyKnownName
+		case first:
 			c.entry.why = whySpecialUse
-			if c.named || named {
-				c.entry.why = whyKnownName
-			}
 		}
 		m.put(c.entry, spot)
 		if !m.rules.Merge {

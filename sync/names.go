@@ -129,7 +129,12 @@ func (m *mapper) translated(e *entry) wish {
 	if len(m.rules.rewrites) > 0 && len(path) > 0 {
 		was := slashed(path)
 		is := m.rewrite(was, len(m.rules.rewrites))
-		if fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' }); is != was && len(fresh) > 0 {
+		fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' })
+		switch {
+		case is == was:
+		case len(fresh) == 0:
+			m.refuseEmpty(e.folder, was)
+		default:
 			path, e.why = fresh, whyRename
 		}
 	}
