@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"mailmove/cmd/internal/ui"
 	"mailmove/state"
 )
 
@@ -28,7 +27,7 @@ func accountPath(dir, id string) (string, error) {
 }
 
 func noAccount(dir, id string) error {
-	return &failure{code: exitNoInput, what: fmt.Sprintf("no account %q in %s", ui.Short(ui.Clean(id), maxShownValue), dir),
+	return &failure{code: exitNoInput, what: fmt.Sprintf("no account %s in %s", shown(id), dir),
 		hint: "mailmove status lists the accounts"}
 }
 

@@ -156,7 +156,7 @@ func (d *demo) compare(ctx context.Context) error {
 		for _, x := range diff.Differences {
 			fmt.Fprintln(d.err, "  "+ui.Clean(x.String()))
 		}
-		return &failure{code: exitOther, what: fmt.Sprintf("the mailboxes differ in %d places", len(diff.Differences))}
+		return &failure{code: exitOther, what: "the mailboxes differ in " + ui.Plural(int64(len(diff.Differences)), "place")}
 	}
 	d.say("EQUAL: %d folders, %d messages; every byte, date, flag and subscription.\n", diff.FoldersA, diff.MessagesA)
 	return nil

@@ -129,7 +129,7 @@ func (s *selection) validateReason() error {
 	if near := nearest(s.reason, reasonNames()); near != "" {
 		hint = "did you mean " + near + "?"
 	}
-	return usagef(hint, "--reason %q: there is no such reason", ui.Short(ui.Clean(s.reason), maxShownValue))
+	return usagef(hint, "--reason %s: there is no such reason", shown(s.reason))
 }
 
 // takes tells whether an exception is meant. A folder may be given as it is, or as it is shown.
@@ -143,7 +143,7 @@ func (s *selection) takes(e state.Exception) bool {
 func (s *selection) chosen(all []state.Exception) ([]state.Exception, error) {
 	all = slices.DeleteFunc(all, func(e state.Exception) bool { return !s.takes(e) })
 	if len(all) == 0 {
-		return nil, &failure{code: exitNoInput, what: fmt.Sprintf("account %q has no such exception", s.id),
+		return nil, &failure{code: exitNoInput, what: fmt.Sprintf("account %s has no such exception", shown(s.id)),
 			hint: "mailmove exceptions list --id " + ui.Clean(s.id) + " lists them"}
 	}
 	return all, nil

@@ -59,7 +59,7 @@ func (s *selection) accept(ctx context.Context, a *app, dir string) (err error) 
 	if err != nil {
 		return err
 	}
-	line := fmt.Sprintf("%s: %s accepted", ui.Clean(s.id), plural(int(n), "exception"))
+	line := fmt.Sprintf("%s: %s accepted", ui.Clean(s.id), ui.Plural(n, "exception"))
 	if before := len(all) - int(n); before > 0 {
 		line += fmt.Sprintf(", %s before", ui.Count(int64(before)))
 	}

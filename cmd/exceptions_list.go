@@ -151,17 +151,9 @@ func (t *exceptionTable) end() error {
 	if t.listed == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(t.out, "%s: %d new, %d accepted\n", plural(t.listed, "exception"), t.fresh, t.accepted)
+	_, err := fmt.Fprintf(t.out, "%s: %d new, %d accepted\n", ui.Plural(int64(t.listed), "exception"), t.fresh, t.accepted)
 	t.listed, t.accepted, t.fresh = 0, 0, 0
 	return err
-}
-
-// plural counts things whose name takes an s.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return ui.Count(int64(n)) + " " + thing + "s"
 }
 
 // exceptionRecord is one line of "exceptions list --json", described in docs/exceptions.md.

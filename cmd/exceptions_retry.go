@@ -76,7 +76,7 @@ func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
 	if warning := rowOf(s.reason).warning; warning != "" {
 		a.warn("%s", warning)
 	}
-	_, err = fmt.Fprintf(a.out, "%s: the next pass tries %s again\n", ui.Clean(s.id), plural(n, "message"))
+	_, err = fmt.Fprintf(a.out, "%s: the next pass tries %s again\n", ui.Clean(s.id), ui.Plural(int64(n), "message"))
 	return err
 }
 
@@ -116,7 +116,7 @@ func tryAgain(ctx context.Context, file *state.File, all []state.Exception) (n i
 		f := folders[pair]
 		err := file.Retry(ctx, pair, f.uids)
 		if errors.Is(err, state.ErrUnsettled) {
-			return n, &failure{code: exitOther, err: err, what: fmt.Sprintf("folder %q: the last pass was interrupted, and some of these messages may be stored", ui.Clean(f.name)),
+			return n, &failure{code: exitOther, err: err, what: fmt.Sprintf("folder %s: the last pass was interrupted, and some of these messages may be stored", shown(f.name)),
 				hint: "run a pass first (mailmove sync): it finds out; then try them again"}
 		}
 		if err != nil {

@@ -202,8 +202,8 @@ func foldersSum(plans []mailsync.FolderPlan) string {
 			fresh++
 		}
 	}
-	return fmt.Sprintf("%s folders with %s messages; %s to make, %s left out, %s with trouble\n",
-		ui.Count(carried), ui.Count(messages), ui.Count(fresh), ui.Count(out), ui.Count(trouble))
+	return fmt.Sprintf("%s with %s; %s to make, %s left out, %s with trouble\n",
+		ui.Plural(carried, "folder"), ui.Plural(messages, "message"), ui.Count(fresh), ui.Count(out), ui.Count(trouble))
 }
 
 // jsonFolder is one line of "folders --json", described in docs/folders.md.

@@ -118,7 +118,7 @@ func forget(ctx context.Context, a *app, dir, id string) error {
 	}
 	line := fmt.Sprintf("%s: forgotten (%s", ui.Clean(id), ui.Bytes(removed.Bytes))
 	if logins > 0 {
-		line += ", " + plural(logins, "failed login")
+		line += ", " + ui.Plural(int64(logins), "failed login")
 	}
 	_, err = fmt.Fprintln(a.out, line+"); the next pass matches what is on both sides")
 	return err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"mailmove/cmd/internal/ui"
 	mailsync "mailmove/sync"
 )
 
@@ -57,7 +56,7 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 		rule, err := mapText(text)
 		if err != nil {
 			return m, usagef("write --map 'Source=Target'; an = in a name is written \\=",
-				"--map %q: %v", ui.Short(ui.Clean(text), maxShownValue), err)
+				"--map %s: %v", shown(text), err)
 		}
 		rule.Where = "--map"
 		m.Maps = append(m.Maps, rule)
@@ -71,7 +70,7 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 		left, right, found := cutRule(text)
 		if !found {
 			return m, usagef("write --rename 'REGEXP=REPLACEMENT'; an = in it is written \\=",
-				"--rename %q: there is no =", ui.Short(ui.Clean(text), maxShownValue))
+				"--rename %s: there is no =", shown(text))
 		}
 		m.Rewrites = append(m.Rewrites, mailsync.Rewrite{Regexp: left, Replacement: plainEquals(right)})
 	}

@@ -120,10 +120,10 @@ func strictError(account string, r mailsync.Report) error {
 	if open == 0 {
 		return nil
 	}
-	are := "exceptions are"
+	are := "are"
 	if open == 1 {
-		are = "exception is"
+		are = "is"
 	}
-	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Count(open), are, account),
+	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Plural(open, "exception"), are, account),
 		hint: "mailmove exceptions list --id " + account + " lists them; mailmove exceptions accept agrees to them"}
 }

@@ -115,11 +115,11 @@ func (f *syncFlags) validate() (*pass, error) {
 	case f.connections < 1 || f.connections > 16:
 		return nil, usagef("servers close the door at about 10 for one login", "--connections %d: it is from 1 to 16", f.connections)
 	case f.memory < minMemory:
-		return nil, usagef("see mailmove sync --help", "--memory %q: it is at least %s", byteText(f.memory), byteText(minMemory))
+		return nil, usagef("see mailmove sync --help", "--memory %s: it is at least %s", shown(byteText(f.memory)), byteText(minMemory))
 	case f.quiet && f.json:
 		return nil, usagef("give one of them", "both --quiet and --json")
 	case len(f.id) > 200 || ui.Clean(f.id) != f.id:
-		return nil, usagef("", "--id %q: it is a name of at most 200 bytes, without control characters", ui.Short(ui.Clean(f.id), maxShownValue))
+		return nil, usagef("", "--id %s: it is a name of at most 200 bytes, without control characters", shown(f.id))
 	}
 	filter, err := f.filter.filter(time.Now())
 	if err != nil {

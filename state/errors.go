@@ -34,9 +34,9 @@ func (e *BusyError) Error() string {
 // Hint says what to do next.
 func (e *BusyError) Hint() string {
 	if e.PID > 0 {
-		return fmt.Sprintf("Wait for its pass to end, or stop it (kill %d); the lock ends with the process.", e.PID)
+		return fmt.Sprintf("wait for its pass to end, or stop it (kill %d); the lock ends with the process", e.PID)
 	}
-	return "Wait until it is done; the lock ends with the process that holds it."
+	return "wait until it is done; the lock ends with the process that holds it"
 }
 
 // NewerError: a newer mailmove wrote the file.
@@ -51,7 +51,7 @@ func (e *NewerError) Error() string {
 
 // Hint says what to do next.
 func (e *NewerError) Hint() string {
-	return "Use the newer mailmove that wrote it, or another state folder."
+	return "use the newer mailmove that wrote it, or another state folder"
 }
 
 // OlderError: the file must be brought up to date first, and it was opened for reading only.
@@ -66,7 +66,7 @@ func (e *OlderError) Error() string {
 
 // Hint says what to do next.
 func (e *OlderError) Hint() string {
-	return "Any pass over the account that is no dry run brings the file up to date."
+	return "any pass over the account that is no dry run brings the file up to date"
 }
 
 // DamagedError: the file is no sound state file.
@@ -82,7 +82,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *DamagedError) Hint() string {
-	return "Move the file away together with its -wal and -shm (mv FILE* elsewhere): no mail is lost by that, the next pass matches what is on both sides and makes a new one."
+	return "move the file away together with its -wal and -shm (mv FILE* elsewhere): no mail is lost by that, the next pass matches what is on both sides and makes a new one"
 }
 
 // OtherAccountError: the file was renamed, it belongs to another account.
@@ -97,7 +97,7 @@ func (e *OtherAccountError) Error() string {
 
 // Hint says what to do next.
 func (e *OtherAccountError) Hint() string {
-	return "Give that account's id (--id), or give the file its old name back."
+	return "give that account's id (--id), or give the file its old name back"
 }
 
 // UnwritableError: the file or its folder cannot be written, or read (a full disk, permissions, I/O errors).
@@ -118,9 +118,9 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 // Hint says what to do next.
 func (e *UnwritableError) Hint() string {
 	if e.Full {
-		return "Make room and run the pass again; the file is sound, nothing was lost."
+		return "make room and run the pass again; the file is sound, nothing was lost"
 	}
-	return "Check the folder's owner, permissions and disk, or give another one with --state-dir."
+	return "check the folder's owner, permissions and disk, or give another one with --state-dir"
 }
 
 // NetworkFSError: the folder is on a network file system.
@@ -135,7 +135,7 @@ func (e *NetworkFSError) Error() string {
 
 // Hint says what to do next.
 func (e *NetworkFSError) Hint() string {
-	return "Give a folder on a local disk (--state-dir): locks and shared memory are not reliable over the network."
+	return "give a folder on a local disk (--state-dir): locks and shared memory are not reliable over the network"
 }
 
 // The SQLite result codes (https://sqlite.org/rescode.html) that decide; an extended code has them in its

@@ -138,11 +138,7 @@ func (a *attempt) tellMapping(m mapped) {
 		a.notice(text)
 	}
 	if more := len(trouble) - mostTold; more > 0 {
-		folders := "folders whose names are"
-		if more == 1 {
-			folders = "folder whose name is"
-		}
-		a.notice(fmt.Sprintf("and %d more %s trouble: mailmove folders lists them", more, folders))
+		a.notice("and " + counted(more, "more folder whose name is", "more folders whose names are") + " trouble: mailmove folders lists them")
 	}
 	names := make(map[string][]string)
 	var order []string

@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,11 +23,7 @@ func (a *attempt) tellIdle(list []idleRule) {
 		a.emit(Notice{Account: a.Account, Text: r.rule + ": " + r.why, Rule: r.rule})
 	}
 	if more := len(list) - mostTold; more > 0 {
-		rules, match := "rules", "match"
-		if more == 1 {
-			rules, match = "rule", "matches"
-		}
-		a.notice(fmt.Sprintf("and %d more %s that %s no folder", more, rules, match))
+		a.notice("and " + counted(more, "more rule that matches no folder", "more rules that match no folder"))
 	}
 }
 

@@ -37,9 +37,9 @@ func (e *BlockedError) Error() string {
 // Hint says what to do next.
 func (e *BlockedError) Hint() string {
 	if e.Server {
-		return "A server that sees many failed logins may block this address for all accounts: correct the passwords of those that failed, wait, or insist with --login-now."
+		return "a server that sees many failed logins may block this address for all accounts: correct the passwords of those that failed, wait, or insist with --login-now"
 	}
-	return "Correct the password (another one is tried at once), or try this one again with --login-now."
+	return "correct the password (another one is tried at once), or try this one again with --login-now"
 }
 
 func stampOf(t time.Time) string { return t.UTC().Format(time.RFC3339) }

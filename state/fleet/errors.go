@@ -24,7 +24,7 @@ func (e *BusyError) Error() string {
 
 // Hint says what to do next.
 func (e *BusyError) Hint() string {
-	return "Close the sqlite3 shell (or the backup) that has it open, and run again."
+	return "close the sqlite3 shell (or the backup) that has it open, and run again"
 }
 
 // NewerError: a newer mailmove wrote the file.
@@ -39,7 +39,7 @@ func (e *NewerError) Error() string {
 
 // Hint says what to do next.
 func (e *NewerError) Hint() string {
-	return "Use the newer mailmove that wrote it, or another state folder."
+	return "use the newer mailmove that wrote it, or another state folder"
 }
 
 // DamagedError: the file is no sound fleet file.
@@ -55,7 +55,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *DamagedError) Hint() string {
-	return "Move the file away together with its -journal: no mail is lost by that, only which logins failed."
+	return "move the file away together with its -journal: no mail is lost by that, only which logins failed"
 }
 
 // UnwritableError: the file or its folder cannot be written, or read (a full disk, permissions, I/O errors).
@@ -77,9 +77,9 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 // Hint says what to do next.
 func (e *UnwritableError) Hint() string {
 	if e.Full {
-		return "Make room and run again; the file is sound, nothing was lost."
+		return "make room and run again; the file is sound, nothing was lost"
 	}
-	return "Check the folder's owner, permissions and disk, or give another one with --state-dir."
+	return "check the folder's owner, permissions and disk, or give another one with --state-dir"
 }
 
 // The SQLite result codes (https://sqlite.org/rescode.html) that decide; an extended code has them in its
