@@ -134,8 +134,8 @@ func (d *demo) check(ctx context.Context, want demoCounts) error {
 	case want.copied < 0 && p.Copied > 0:
 		return nil
 	case p.Copied != want.copied || p.Flags != want.flags:
-		return fmt.Errorf("the pass copied %d messages and changed the flags of %d; it should have been %d and %d",
-			p.Copied, p.Flags, want.copied, want.flags)
+		return fmt.Errorf("the pass copied %s and changed the flags of %d; it should have been %d and %d",
+			ui.Plural(p.Copied, "message"), p.Flags, want.copied, want.flags)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ func newExceptionsAccept(a *app) *cobra.Command {
 }
 
 func (s *selection) accept(ctx context.Context, a *app, dir string) (err error) {
+	a.task = changing
 	file, err := openAccount(ctx, dir, s.id)
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ func newExceptionsRetry(a *app) *cobra.Command {
 }
 
 func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
+	a.task = changing
 	file, err := openAccount(ctx, dir, s.id)
 	if err != nil {
 		return err

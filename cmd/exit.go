@@ -58,7 +58,7 @@ func exitTable() []exitRow {
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
-		{exitOutput, "done, but standard output or the trace could not be written", "make room; mailmove status has the result"},
+		{exitOutput, "standard output or the trace could not be written; what was to be done is done", "make room; mailmove status has the result of a pass"},
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},

@@ -182,7 +182,7 @@ func TestPassError(t *testing.T) {
 		{"settled after SIGHUP", mailsync.Report{Interrupted: true}, mailsync.ErrInterrupted, syscall.SIGHUP, 6},
 		{"an error counts more than exceptions", mailsync.Report{NewExceptions: 1}, &imapx.Error{Kind: imapx.KindQuota}, nil, 113},
 	} {
-		if got := exitCode(passError(c.report, c.err, quietStops(c.signal))); got != c.want {
+		if got := exitCode((&app{stops: quietStops(c.signal)}).passError(c.report, c.err)); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -208,7 +208,7 @@ func TestTwoStops(t *testing.T) {
 	}
 	send()
 	wait(t, ctx.Done(), "the second signal does not end the context")
-	if got := exitCode(s.interrupted(false)); got != exitTerminate {
+	if got := exitCode(s.interrupted(false, "")); got != exitTerminate {
 		t.Errorf("exit code %d", got)
 	}
 }

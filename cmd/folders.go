@@ -98,7 +98,7 @@ func (p *pass) folders(ctx context.Context, a *app) (err error) {
 	plans, err := mailsync.Preview(ctx, o)
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):
-		return a.stops.interrupted(true)
+		return a.stops.interrupted(false, a.task.afterStop())
 	case err != nil && !a.screen:
 		return &accountError{account: p.account, err: err}
 	case err != nil:

@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -70,10 +72,12 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 	}
 	if !f.yes {
 		question := fmt.Sprintf("Forget all that is kept of %s? No mail is touched.", ui.Clean(strings.Join(f.ids, ", ")))
+		a.task = asking
 		if err := confirm(ctx, terminal{a.in, a.err}, question); err != nil {
 			return err
 		}
 	}
+	a.task = changing
 	var failed error
 	for _, id := range f.ids {
 		if err := forget(ctx, a, dir, id); err != nil {
@@ -174,9 +178,9 @@ func confirm(ctx context.Context, t terminal, question string) error {
 	fmt.Fprintf(t.out, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // the read cannot be interrupted; where the context ends, the process does
-		line, err := firstLine(t.in)
-		if err != nil {
-			line = ""
+		line, err := bufio.NewReader(io.LimitReader(t.in, 100)).ReadString('\n')
+		if err != nil { // Ctrl-D: the cursor is still behind the question
+			fmt.Fprintln(t.out)
 		}
 		answer <- line
 	}()

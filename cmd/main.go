@@ -26,6 +26,7 @@ type app struct {
 	colour bool // and that may be coloured
 	width  int  // columns of it
 	stops  *stops
+	task   task
 }
 
 // Main runs the command line and gives the exit code.
@@ -55,12 +56,12 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		err = root.ExecuteContext(ctx)
 	}
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
-		err = s.interrupted(false)
+		err = s.interrupted(false, a.task.afterStop())
 	}
 	if a.screen && s.signal() != nil { // the terminal has echoed ^C, wherever the cursor was
 		io.WriteString(stderr, "\r\x1b[K")
 	}
-	err, lost := out.settle(err)
+	err, lost := out.settle(err, a.task.afterLoss())
 	a.tellError(err)
 	a.tellError(lost)
 	return exitCode(err)

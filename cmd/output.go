@@ -28,9 +28,10 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// settle gives how a run ended, and beside it what was lost of its output. A run that failed for another reason keeps
-// its code. A reader that went away (a pipe into head) lost nothing that it wanted: the run ends with its own code.
-func (o *output) settle(ended error) (err, lost error) {
+// settle gives how a run ended, and beside it what was lost of its output; hint says what that means. A run that failed
+// for another reason keeps its code. A reader that went away (a pipe into head) lost nothing that it wanted: the run
+// ends with its own code.
+func (o *output) settle(ended error, hint string) (err, lost error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	own := ended != nil && !errors.Is(ended, o.err)
@@ -42,8 +43,7 @@ func (o *output) settle(ended error) (err, lost error) {
 	case errors.Is(o.err, syscall.EPIPE):
 		return nil, nil
 	}
-	failed := &failure{code: exitOutput, err: o.err, what: fmt.Sprintf("%s: not all was written: %v", o.name, cause(o.err)),
-		hint: "the work is done and in the state (mailmove status); only its report is lost"}
+	failed := &failure{code: exitOutput, err: o.err, what: fmt.Sprintf("%s: not all was written: %v", o.name, cause(o.err)), hint: hint}
 	if own {
 		return ended, failed
 	}

@@ -53,7 +53,12 @@ func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.S
 	case term.IsTerminal(int(t.in.Fd())):
 		return p.fromPrompt(ctx, who, t)
 	}
-	return auth.Secret{}, &failure{code: exitNoInput, what: "no password for the " + p.side + " (" + who + ")",
+	return auth.Secret{}, p.none("no password for the " + p.side + " (" + who + ")")
+}
+
+// none is the error of a password that is nowhere.
+func (p passwordFlags) none(what string) error {
+	return &failure{code: exitNoInput, what: what,
 		hint: "give --" + p.side + "-password-file FILE, --" + p.side + "-password-command COMMAND or set " + p.env()}
 }
 
@@ -155,11 +160,11 @@ func (p passwordFlags) fromPrompt(ctx context.Context, who string, t terminal) (
 		return auth.Secret{}, errors.Join(context.Cause(ctx), restoreErr)
 	case a := <-done:
 		fmt.Fprintln(t.out)
-		if a.err != nil {
+		switch {
+		case a.err != nil && !errors.Is(a.err, io.EOF): // EOF is Ctrl-D: no answer either
 			return auth.Secret{}, noInput("terminal", a.err)
-		}
-		if len(a.line) == 0 {
-			return auth.Secret{}, &failure{code: exitNoInput, what: "no password given for the " + p.side}
+		case len(a.line) == 0:
+			return auth.Secret{}, p.none("no password given for the " + p.side)
 		}
 		return auth.NewSecret(string(a.line)), nil
 	}

@@ -25,6 +25,9 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if !p.dryRun {
+		a.task = moving
+	}
 	logins, err := p.openLogins(ctx, a)
 	if err != nil {
 		return err
@@ -40,7 +43,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		trace := &output{name: "--trace " + p.trace, to: traceFile}
 		defer func() {
 			var lost error
-			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
+			err, lost = trace.settle(errors.Join(err, traceFile.Close()), a.task.afterLoss())
 			a.tellError(lost)
 		}()
 		tracer = trace
@@ -56,7 +59,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	}
 	p.ports(&o, stop, logins, options)
 	report, err := mailsync.Run(ctx, o)
-	err = passError(report, err, a.stops)
+	err = a.passError(report, err)
 	if err == nil && p.strict {
 		err = strictError(p.account, report)
 	}
@@ -102,10 +105,10 @@ func (p *pass) uiOptions(a *app) ui.Options {
 }
 
 // passError is what the exit code is made of once a pass ended.
-func passError(r mailsync.Report, err error, s *stops) error {
+func (a *app) passError(r mailsync.Report, err error) error {
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):
-		return s.interrupted(true)
+		return a.stops.interrupted(!r.DryRun, a.task.afterStop())
 	case err != nil:
 		return err
 	case r.NewExceptions > 0:
