@@ -75,7 +75,11 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 			return errors.Join(failed, err)
 		}
 	}
-	if !asJSON && show.accounts == 0 && failed == nil {
+	switch {
+	case asJSON || show.accounts > 0 || failed != nil:
+	case len(paths) == 0:
+		failed = noAccounts(a.out, dir)
+	default:
 		_, failed = fmt.Fprintln(a.out, "no exceptions")
 	}
 	return failed

@@ -38,7 +38,8 @@ func newExceptionsRetry(a *app) *cobra.Command {
 			return err
 		}
 		if row := rowOf(s.reason); s.reason != "" && row.not != "" {
-			return usagef(row.not, "exceptions of the reason %s are not tried again", s.reason)
+			return usagef("mailmove exceptions accept agrees to them, so that they do not count with --strict",
+				"--reason %s: retry has nothing to do: %s", s.reason, row.not)
 		}
 		dir, err := stateDir(s.stateDir)
 		if err != nil {
@@ -68,7 +69,7 @@ func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
 		fmt.Fprintf(a.err, "left as they are: %d of the reason %s: %s\n", left[reason], ui.Clean(reason), s.whyLeft(reason))
 	}
 	if len(again) == 0 {
-		return usagef("mailmove exceptions list shows their reasons", "none of these can be tried again")
+		return usagef("mailmove exceptions list --id "+ui.Clean(s.id)+" shows them", "nothing is tried again")
 	}
 	n, err := tryAgain(ctx, file, again)
 	if err != nil {

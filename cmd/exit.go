@@ -54,7 +54,7 @@ func exitTable() []exitRow {
 		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
 		{exitStateDamaged, "a state file is damaged, of another version, or of other mailboxes", "see the hint"},
-		{exitNoInput, "a password cannot be had, or a file, an account or an exception that was named", "see the hint"},
+		{exitNoInput, "a password cannot be had; or a file, a state folder, an account or an exception is not there", "see the hint"},
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},

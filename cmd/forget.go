@@ -63,6 +63,9 @@ func newForget(a *app) *cobra.Command {
 }
 
 func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
+	if _, err := stateFiles(dir); err != nil {
+		return err
+	}
 	slices.Sort(f.ids)
 	f.ids = slices.Compact(f.ids)
 	for _, id := range f.ids { // a misspelt one stops all, before anything is gone

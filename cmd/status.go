@@ -70,7 +70,7 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 	case f.json:
 		err = statusJSON(a.out, all)
 	case len(all) == 0 && len(failed) == 0:
-		_, err = fmt.Fprintf(a.out, "no account in %s\n", ui.Clean(dir))
+		err = noAccounts(a.out, dir)
 	case len(all) > 0:
 		err = statusTable(a.out, all)
 	}
