@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,25 +55,15 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 	if asJSON {
 		print = func(account string, e state.ListedException) error { return exceptionJSON(a.out, account, e) }
 	}
-	var failed error
-	for _, path := range paths {
+	failed := each(a, paths, func(path string) error {
 		err := state.ReadExceptions(ctx, path, func(account string, e state.ListedException) error {
 			if !s.takes(e.Exception) {
 				return nil
 			}
 			return print(account, e)
 		})
-		if err != nil {
-			a.tellError(failed)
-			failed = err
-		}
-		if asJSON {
-			continue
-		}
-		if err := show.end(); err != nil {
-			return errors.Join(failed, err)
-		}
-	}
+		return errors.Join(err, show.end())
+	})
 	switch {
 	case asJSON || show.accounts > 0 || failed != nil:
 	case len(paths) == 0:
@@ -177,11 +166,6 @@ type exceptionRecord struct {
 }
 
 func exceptionJSON(w io.Writer, account string, e state.ListedException) error {
-	line, err := json.Marshal(exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
+	return printJSON(w, exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
 		e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, ui.EscapeJSON(string(line)))
-	return err
 }

@@ -81,14 +81,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 		}
 	}
 	a.task = changing
-	var failed error
-	for _, id := range f.ids {
-		if err := forget(ctx, a, dir, id); err != nil {
-			a.tellError(failed)
-			failed = err
-		}
-	}
-	return failed
+	return each(a, f.ids, func(id string) error { return forget(ctx, a, dir, id) })
 }
 
 // keptOf tells whether there is anything of an account. A state file that was lost may have left the rest behind.

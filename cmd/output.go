@@ -1,11 +1,14 @@
 package cmd
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"syscall"
+
+	"mailmove/cmd/internal/ui"
 )
 
 // output is standard output, or another file that results go to. It remembers the first write that failed: whoever
@@ -56,4 +59,25 @@ type silent struct{ to io.Writer }
 func (s silent) Write(b []byte) (int, error) {
 	_, _ = s.to.Write(b)
 	return len(b), nil
+}
+
+// printJSON writes one object on one line, exact for a program and harmless on a terminal.
+func printJSON(w io.Writer, object any) error {
+	line, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, ui.EscapeJSON(string(line)))
+	return err
+}
+
+// each goes on where one of a list fails: the errors are told, the last one is the command's.
+func each[T any](a *app, list []T, do func(T) error) (failed error) {
+	for _, x := range list {
+		if err := do(x); err != nil {
+			a.tellError(failed)
+			failed = err
+		}
+	}
+	return failed
 }

@@ -5,34 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
-	"mailmove/state"
 	mailsync "mailmove/sync"
 )
 
 // run is the wiring: state, sessions, engine, renderer.
 func (p *pass) run(ctx context.Context, a *app) (err error) {
-	file, err := state.Open(ctx, state.Options{
-		Dir: p.stateDir, Account: p.account, ReadOnly: p.dryRun,
-		Source: endpointText(p.source), Target: endpointText(p.target),
-		Known: whoseState(p.account, p.source, p.target),
-	})
+	open, err := p.open(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, open.close()) }()
 	if !p.dryRun {
 		a.task = moving
 	}
-	logins, err := p.openLogins(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, logins.close()) }()
 	traceFile, err := p.openTrace()
 	if err != nil {
 		return err
@@ -53,11 +42,11 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	options := imapx.Options{Trace: tracer}
 	stop := a.stops.pass()
 	o := mailsync.Options{
-		Account: p.account, State: file, SpoolDir: p.stateDir, Mapping: p.mapping,
+		Account: p.account, State: open.file, SpoolDir: p.stateDir, Mapping: p.mapping,
 		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	}
-	p.ports(&o, stop, logins, options)
+	p.ports(&o, stop, open.logins, options)
 	report, err := mailsync.Run(ctx, o)
 	err = a.passError(report, err)
 	if err == nil && p.strict {
@@ -67,30 +56,6 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		err = &accountError{account: p.account, err: err}
 	}
 	return err
-}
-
-// connect dials until the first stop: a connection that is not there yet has nothing to settle, and a server that
-// says nothing would be waited for.
-func connect[S io.Closer](ctx context.Context, stop <-chan struct{}, g *gate,
-	dial func(context.Context, imapx.Endpoint, imapx.Options) (S, error), ep imapx.Endpoint, o imapx.Options) (S, error) {
-	dialing, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-done:
-		}
-	})
-	session, err := through(dialing, g, func() (S, error) { return dial(dialing, ep, o) })
-	close(done)
-	watcher.Wait()
-	if err != nil && dialing.Err() != nil && ctx.Err() == nil {
-		err = mailsync.ErrInterrupted
-	}
-	cancel()
-	return session, ofUser(g.user, err)
 }
 
 // retryTime is how the engine wants --retry-for off: it takes 0 for its own default.
