@@ -3,6 +3,8 @@ package fleet
 import (
 	"fmt"
 	"time"
+
+	"mailmove/state/cause"
 )
 
 // BlockedError: a login is not to be tried now.
@@ -21,7 +23,7 @@ func (e *BlockedError) Error() string {
 	if e.Text != "" {
 		said = fmt.Sprintf(", last: %+q", e.Text)
 	}
-	host, user, since := printable(e.Host), printable(e.User), stampOf(e.Since)
+	host, user, since := cause.Printable(e.Host), cause.Printable(e.User), stampOf(e.Since)
 	switch {
 	case e.Server:
 		return fmt.Sprintf("%s: login of %s not tried: %d accounts failed there in a row since %s%s; the next try is due at %s",
