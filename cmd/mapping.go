@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,7 +20,6 @@ type mappingFlags struct {
 	include []string
 	exclude []string
 	merge   bool
-	single  []*pflag.Flag // those that an empty word would make no sense for
 }
 
 func (f *mappingFlags) bind(set *pflag.FlagSet) {
@@ -32,25 +30,11 @@ func (f *mappingFlags) bind(set *pflag.FlagSet) {
 	set.StringVar(&f.from, "from", "", "only this source `FOLDER` and what is below it, without its name")
 	set.StringArrayVar(&f.include, "include", nil, "only folders that match `GLOB`: * any text, ? one character (repeatable)")
 	set.StringArrayVar(&f.exclude, "exclude", nil, "leave out folders that match `GLOB` (repeatable)")
-	f.single = []*pflag.Flag{set.Lookup("into"), set.Lookup("from"), set.Lookup("map-file")}
 	set.BoolVar(&f.merge, "merge-folders", false, "put Sent, Gesendet and the like into one folder, instead of the fullest")
 }
 
 // mapping reads and checks the rules. It talks to nobody.
 func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
-	for _, fl := range f.single {
-		if fl.Changed && fl.Value.String() == "" { // an empty variable of a shell would put everything elsewhere
-			return mailsync.Mapping{}, emptyFlag(fl.Name)
-		}
-	}
-	for _, list := range []struct {
-		flag   string
-		values []string
-	}{{"map", f.maps}, {"rename", f.renames}, {"include", f.include}, {"exclude", f.exclude}} {
-		if slices.Contains(list.values, "") {
-			return mailsync.Mapping{}, emptyFlag(list.flag)
-		}
-	}
 	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge}
 	for _, text := range f.maps {
 		rule, err := mapText(text)
@@ -75,10 +59,6 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 		m.Rewrites = append(m.Rewrites, mailsync.Rewrite{Regexp: left, Replacement: plainEquals(right)})
 	}
 	return m, m.Check()
-}
-
-func emptyFlag(name string) error {
-	return usagef("give it a value, or leave the flag out", "--%s is empty", name)
 }
 
 var errNoEquals = errors.New("there is no =")

@@ -121,6 +121,11 @@ func lastPass(s state.Summary) string {
 }
 
 func statusExceptions(w io.Writer, s state.Summary) error {
+	if len(s.Passes) > 0 && s.Passes[0].Error != "" {
+		if _, err := fmt.Fprintln(w, "  last pass: "+ui.Clean(s.Passes[0].Error)); err != nil {
+			return err
+		}
+	}
 	for _, e := range s.Listed {
 		where := orElse(ui.Clean(e.Folder), "account")
 		if e.UID != 0 {

@@ -40,11 +40,11 @@ func (s *byteSize) Set(text string) error {
 		return errSize()
 	}
 	number, unit := part[1], part[2]
-	if unit == "" {
+	if unit == "" && strings.Trim(number, "0.") != "" {
 		return fmt.Errorf("%s has no unit: write %[1]sMB or %[1]sMiB, for bytes %[1]sB", number)
 	}
 	for _, u := range sizeUnits() {
-		if !strings.EqualFold(unit, u.suffix) {
+		if !strings.EqualFold(orElse(unit, "B"), u.suffix) {
 			continue
 		}
 		n, err := strconv.ParseFloat(number, 64)

@@ -35,7 +35,8 @@ func TestByteSize(t *testing.T) {
 			t.Errorf("%s is not read again", want)
 		}
 	}
-	for in, want := range map[string]string{"25": "25 has no unit: write 25MB or 25MiB, for bytes 25B", "25M": "write a size such as 25MB, 1.5GB or 64MiB"} {
+	for in, want := range map[string]string{"25": "25 has no unit: write 25MB or 25MiB, for bytes 25B", "25M": "write a size such as 25MB, 1.5GB or 64MiB",
+		"0": "a size is at least 1B and at most 1000TB"} {
 		var s byteSize
 		if err := s.Set(in); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", in, err)

@@ -151,7 +151,7 @@ func (m *mapper) gather() {
 		}
 		m.entries = append(m.entries, &entry{folder: f, path: m.pathOf(f)})
 	}
-	if from := m.rules.From; from != "" && len(m.entries) == 0 {
+	if from := m.rules.From; from != "" && !slices.ContainsFunc(m.folders(), func(f *imapx.Folder) bool { return m.below(f) != nil }) {
 		m.err = &MappingError{"--from " + from, noSuchFolder + ", nor any below it" + m.folderLike()(from), "mailmove folders lists them"}
 	}
 	slices.SortFunc(m.entries, func(a, b *entry) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })

@@ -141,7 +141,10 @@ func (m *mapper) translated(e *entry) wish {
 	p := wish{m.to.Prefix, path}
 	if m.rules.Into != "" {
 		prefix, into := m.targetPath(m.rules.Into)
-		p, e.why = wish{prefix, slices.Concat(into, path)}, whyInto
+		p = wish{prefix, slices.Concat(into, path)}
+		if e.why == "" {
+			e.why = whyInto
+		}
 	}
 	for n := len(p.path) - 1; n > 0; n-- {
 		if head, ok := m.along[pathKey(p.path[:n])]; ok {
