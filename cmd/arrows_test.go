@@ -31,15 +31,16 @@ func arrows() []arrow {
 		{"imapx/imaptest/real", []string{"imapx/imaptest"}},
 		{"imapx/imaptest/real/bench", nil}, // nothing but tests
 		{"imapx/*", nil},
-		{"state", nil},
-		{"state/fleet", nil},
+		{"state", []string{"state/cause"}},
+		{"state/fleet", []string{"state/cause"}},
+		{"state/cause", nil},
 	}
 }
 
 // outside says which rooms may import a package that is not ours; whoever is not named may not.
 func outside() []arrow {
 	return []arrow{
-		{"modernc.org/*", []string{"state", "state/fleet"}},
+		{"modernc.org/*", []string{"state", "state/fleet", "state/cause"}},
 		{"github.com/gofrs/flock", []string{"state", "state/fleet"}},
 		{"github.com/spf13/*", []string{"cmd"}},
 		{"github.com/schollz/*", []string{"cmd/internal/ui"}},

@@ -134,8 +134,8 @@ func (d *demo) check(ctx context.Context, want demoCounts) error {
 	case want.copied < 0 && p.Copied > 0:
 		return nil
 	case p.Copied != want.copied || p.Flags != want.flags:
-		return fmt.Errorf("the pass copied %d messages and changed the flags of %d; it should have been %d and %d",
-			p.Copied, p.Flags, want.copied, want.flags)
+		return fmt.Errorf("the pass copied %s and changed the flags of %d; it should have been %d and %d",
+			ui.Plural(p.Copied, "message"), p.Flags, want.copied, want.flags)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (d *demo) compare(ctx context.Context) error {
 		for _, x := range diff.Differences {
 			fmt.Fprintln(d.err, "  "+ui.Clean(x.String()))
 		}
-		return &failure{code: exitOther, what: fmt.Sprintf("the mailboxes differ in %d places", len(diff.Differences))}
+		return &failure{code: exitOther, what: "the mailboxes differ in " + ui.Plural(int64(len(diff.Differences)), "place")}
 	}
 	d.say("EQUAL: %d folders, %d messages; every byte, date, flag and subscription.\n", diff.FoldersA, diff.MessagesA)
 	return nil

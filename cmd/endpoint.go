@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 )
 
@@ -68,7 +67,7 @@ func (e *endpointFlags) endpoint() (imapx.Endpoint, error) {
 		return imapx.Endpoint{}, err
 	}
 	if e.tlsName != "" && !isHostName(e.tlsName) && net.ParseIP(e.tlsName) == nil {
-		return imapx.Endpoint{}, usagef("", "%s %q: that is no host name", e.flag("-tls-name"), ui.Short(ui.Clean(e.tlsName), maxShownValue))
+		return imapx.Endpoint{}, usagef("", "%s %s: that is no host name", e.flag("-tls-name"), shown(e.tlsName))
 	}
 	if e.address != "" {
 		if _, _, err := parseHostPort(e.flag("-address"), e.address); err != nil {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,7 +130,7 @@ func (s *selection) validateReason() error {
 	if near := nearest(s.reason, reasonNames()); near != "" {
 		hint = "did you mean " + near + "?"
 	}
-	return usagef(hint, "--reason %q: there is no such reason", ui.Short(ui.Clean(s.reason), maxShownValue))
+	return usagef(hint, "--reason %s: there is no such reason", shown(s.reason))
 }
 
 // takes tells whether an exception is meant. A folder may be given as it is, or as it is shown.
@@ -143,10 +144,47 @@ func (s *selection) takes(e state.Exception) bool {
 func (s *selection) chosen(all []state.Exception) ([]state.Exception, error) {
 	all = slices.DeleteFunc(all, func(e state.Exception) bool { return !s.takes(e) })
 	if len(all) == 0 {
-		return nil, &failure{code: exitNoInput, what: fmt.Sprintf("account %q has no such exception", s.id),
+		return nil, &failure{code: exitNoInput, what: fmt.Sprintf("account %s has no such exception", shown(s.id)),
 			hint: "mailmove exceptions list --id " + ui.Clean(s.id) + " lists them"}
 	}
 	return all, nil
+}
+
+// change is what a command does to the exceptions that are meant, of an account that no pass works on.
+type change func(context.Context, *app, *state.File, []state.Exception) error
+
+// changing completes a command that changes some.
+func (s *selection) changing(a *app, c *cobra.Command, do change) *cobra.Command {
+	c.Args, c.DisableFlagsInUseLine = noArguments, true
+	s.bind(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := s.validate(); err != nil {
+			return err
+		}
+		dir, err := stateDir(s.stateDir)
+		if err != nil {
+			return err
+		}
+		return s.change(c.Context(), a, dir, do)
+	}
+	return c
+}
+
+func (s *selection) change(ctx context.Context, a *app, dir string, do change) (err error) {
+	a.task = changing
+	file, err := openAccount(ctx, dir, s.id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	all, err := file.Exceptions(ctx)
+	if err != nil {
+		return err
+	}
+	if all, err = s.chosen(all); err != nil {
+		return err
+	}
+	return do(ctx, a, file, all)
 }
 
 // uidRanges is a flag value such as 7,9:12.

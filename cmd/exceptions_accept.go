@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"mailmove/cmd/internal/ui"
+	"mailmove/state"
 )
 
 const exceptionsAcceptLong = `Marks exceptions as agreed to: they are counted still, but are never new again,
@@ -15,42 +15,16 @@ and do not make the exit code 111 with sync --strict.`
 
 func newExceptionsAccept(a *app) *cobra.Command {
 	s := &selection{}
-	c := &cobra.Command{
+	return s.changing(a, &cobra.Command{
 		Use:   "accept --id NAME",
 		Short: "Agree to exceptions: they do not count as new or with --strict",
 		Long:  exceptionsAcceptLong,
 		Example: "  mailmove exceptions accept --id alice --reason flag\n" +
 			"  mailmove exceptions accept --id alice --folder INBOX --uid 4711",
-		Args:                  noArguments,
-		DisableFlagsInUseLine: true,
-	}
-	s.bind(c.Flags())
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := s.validate(); err != nil {
-			return err
-		}
-		dir, err := stateDir(s.stateDir)
-		if err != nil {
-			return err
-		}
-		return s.accept(c.Context(), a, dir)
-	}
-	return c
+	}, s.accept)
 }
 
-func (s *selection) accept(ctx context.Context, a *app, dir string) (err error) {
-	file, err := openAccount(ctx, dir, s.id)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	all, err := file.Exceptions(ctx)
-	if err != nil {
-		return err
-	}
-	if all, err = s.chosen(all); err != nil {
-		return err
-	}
+func (s *selection) accept(ctx context.Context, a *app, file *state.File, all []state.Exception) error {
 	ids := make([]int64, len(all))
 	for i, e := range all {
 		ids[i] = e.ID
@@ -59,7 +33,7 @@ func (s *selection) accept(ctx context.Context, a *app, dir string) (err error) 
 	if err != nil {
 		return err
 	}
-	line := fmt.Sprintf("%s: %s accepted", ui.Clean(s.id), plural(int(n), "exception"))
+	line := fmt.Sprintf("%s: %s accepted", ui.Clean(s.id), ui.Plural(n, "exception"))
 	if before := len(all) - int(n); before > 0 {
 		line += fmt.Sprintf(", %s before", ui.Count(int64(before)))
 	}

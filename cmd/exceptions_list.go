@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,26 +55,20 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 	if asJSON {
 		print = func(account string, e state.ListedException) error { return exceptionJSON(a.out, account, e) }
 	}
-	var failed error
-	for _, path := range paths {
+	failed := each(a, paths, func(path string) error {
 		err := state.ReadExceptions(ctx, path, func(account string, e state.ListedException) error {
 			if !s.takes(e.Exception) {
 				return nil
 			}
 			return print(account, e)
 		})
-		if err != nil {
-			a.tellError(failed)
-			failed = err
-		}
-		if asJSON {
-			continue
-		}
-		if err := show.end(); err != nil {
-			return errors.Join(failed, err)
-		}
-	}
-	if !asJSON && show.accounts == 0 && failed == nil {
+		return errors.Join(err, show.end())
+	})
+	switch {
+	case asJSON || show.accounts > 0 || failed != nil:
+	case len(paths) == 0:
+		failed = noAccounts(a.out, dir)
+	default:
 		_, failed = fmt.Fprintln(a.out, "no exceptions")
 	}
 	return failed
@@ -151,17 +144,9 @@ func (t *exceptionTable) end() error {
 	if t.listed == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(t.out, "%s: %d new, %d accepted\n", plural(t.listed, "exception"), t.fresh, t.accepted)
+	_, err := fmt.Fprintf(t.out, "%s: %d new, %d accepted\n", ui.Plural(int64(t.listed), "exception"), t.fresh, t.accepted)
 	t.listed, t.accepted, t.fresh = 0, 0, 0
 	return err
-}
-
-// plural counts things whose name takes an s.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return ui.Count(int64(n)) + " " + thing + "s"
 }
 
 // exceptionRecord is one line of "exceptions list --json", described in docs/exceptions.md.
@@ -181,11 +166,6 @@ type exceptionRecord struct {
 }
 
 func exceptionJSON(w io.Writer, account string, e state.ListedException) error {
-	line, err := json.Marshal(exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
+	return printJSON(w, exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
 		e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, ui.EscapeJSON(string(line)))
-	return err
 }

@@ -23,51 +23,36 @@ again only where --reason names it.`
 
 func newExceptionsRetry(a *app) *cobra.Command {
 	s := &selection{}
-	c := &cobra.Command{
+	c := s.changing(a, &cobra.Command{
 		Use:   "retry --id NAME",
 		Short: "Make the next pass try messages again",
 		Long:  exceptionsRetryLong,
 		Example: "  mailmove exceptions retry --id alice --reason too-big\n" +
 			"  mailmove exceptions retry --id alice --folder INBOX --uid 4711,4720:4730",
-		Args:                  noArguments,
-		DisableFlagsInUseLine: true,
-	}
-	s.bind(c.Flags())
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := s.validate(); err != nil {
-			return err
-		}
-		if row := rowOf(s.reason); s.reason != "" && row.not != "" {
-			return usagef(row.not, "exceptions of the reason %s are not tried again", s.reason)
-		}
-		dir, err := stateDir(s.stateDir)
-		if err != nil {
-			return err
-		}
-		return s.retry(c.Context(), a, dir)
-	}
+	}, s.retry)
+	c.PreRunE = func(*cobra.Command, []string) error { return s.retriable() }
 	return c
 }
 
-func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
-	file, err := openAccount(ctx, dir, s.id)
-	if err != nil {
+// retriable refuses a reason that trying again cannot help, whether there is such an exception or not.
+func (s *selection) retriable() error {
+	if err := s.validateReason(); err != nil || s.reason == "" {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	all, err := file.Exceptions(ctx)
-	if err != nil {
-		return err
+	if row := rowOf(s.reason); row.not != "" {
+		return usagef("mailmove exceptions accept agrees to them, so that they do not count with --strict",
+			"--reason %s: retry has nothing to do: %s", s.reason, row.not)
 	}
-	if all, err = s.chosen(all); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (s *selection) retry(ctx context.Context, a *app, file *state.File, all []state.Exception) error {
 	again, left := s.triable(all)
 	for _, reason := range slices.Sorted(maps.Keys(left)) {
 		fmt.Fprintf(a.err, "left as they are: %d of the reason %s: %s\n", left[reason], ui.Clean(reason), s.whyLeft(reason))
 	}
 	if len(again) == 0 {
-		return usagef("mailmove exceptions list shows their reasons", "none of these can be tried again")
+		return usagef("mailmove exceptions list --id "+ui.Clean(s.id)+" shows them", "nothing is tried again")
 	}
 	n, err := tryAgain(ctx, file, again)
 	if err != nil {
@@ -76,7 +61,7 @@ func (s *selection) retry(ctx context.Context, a *app, dir string) (err error) {
 	if warning := rowOf(s.reason).warning; warning != "" {
 		a.warn("%s", warning)
 	}
-	_, err = fmt.Fprintf(a.out, "%s: the next pass tries %s again\n", ui.Clean(s.id), plural(n, "message"))
+	_, err = fmt.Fprintf(a.out, "%s: the next pass tries %s again\n", ui.Clean(s.id), ui.Plural(int64(n), "message"))
 	return err
 }
 
@@ -116,7 +101,7 @@ func tryAgain(ctx context.Context, file *state.File, all []state.Exception) (n i
 		f := folders[pair]
 		err := file.Retry(ctx, pair, f.uids)
 		if errors.Is(err, state.ErrUnsettled) {
-			return n, &failure{code: exitOther, err: err, what: fmt.Sprintf("folder %q: the last pass was interrupted, and some of these messages may be stored", ui.Clean(f.name)),
+			return n, &failure{code: exitOther, err: err, what: fmt.Sprintf("folder %s: the last pass was interrupted, and some of these messages may be stored", shown(f.name)),
 				hint: "run a pass first (mailmove sync): it finds out; then try them again"}
 		}
 		if err != nil {

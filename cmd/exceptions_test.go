@@ -168,7 +168,7 @@ func TestRetryChooses(t *testing.T) {
 	} {
 		var out, told bytes.Buffer
 		c.s.id = "alice"
-		err := c.s.retry(t.Context(), &app{out: &out, err: &told}, dir)
+		err := c.s.change(t.Context(), &app{out: &out, err: &told}, dir, c.s.retry)
 		if out.String() != c.out || exitCode(err) != c.code {
 			t.Errorf("%+v: %q, %v", c.s, out.String(), err)
 		}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -122,7 +123,7 @@ func TestErrorLines(t *testing.T) {
 		},
 		{
 			&imapx.Error{Op: "APPEND", Side: "target", Server: "h:993", Folder: "Bücher\u202e", UID: 7, Text: "no", Kind: imapx.KindAppend},
-			"mailmove: message refused by target h:993, folder \"Bücher\\u202e\", uid 7: no\n",
+			"mailmove: message refused by target h:993, folder \"Bücher\\u{202e}\", uid 7: no\n",
 		},
 		{
 			&imapx.Error{Op: "dial", Side: "target", Server: "h:993", Err: syscall.ECONNREFUSED, Kind: imapx.KindConnect},
@@ -135,8 +136,8 @@ func TestErrorLines(t *testing.T) {
 		{
 			&state.DamagedError{Path: "/s/a.db", Err: errors.New("the integrity check failed: *** in database main *** Tree 5 page 5: btreeInitPage() returns error code 11")},
 			"mailmove: state /s/a.db: damaged: the integrity check failed\n" +
-				"  Move the file away together with its -wal and -shm (mv FILE* elsewhere): no\n" +
-				"  mail is lost by that, the next pass matches what is on both sides and makes a\n  new one.\n",
+				"  move the file away together with its -wal and -shm (mv FILE* elsewhere): no\n" +
+				"  mail is lost by that, the next pass matches what is on both sides and makes a\n  new one\n",
 		},
 		{
 			&imapx.Error{Op: "login", Side: "source", Server: "h:993", Code: "UNAVAILABLE", Text: "busy", Kind: imapx.KindUnavailable},
@@ -147,6 +148,8 @@ func TestErrorLines(t *testing.T) {
 			usagef(strings.Repeat("do this ", 12), "that is wrong"),
 			"mailmove: that is wrong\n  do this do this do this do this do this do this do this do this do this do\n  this do this do this\n",
 		},
+		{usagef("", "--map %s: there is no =", shown("a\a\x1b\\\"ü"+strings.Repeat("x", 60))),
+			"mailmove: --map \"a\\x07\\x1b\\\"ü" + strings.Repeat("x", 47) + "…\": there is no =\n"},
 		{usagef("do this", "that is wrong"), "mailmove: that is wrong\n  do this\n"},
 		{&failure{code: exitExceptions}, ""},
 		{nil, ""},
@@ -179,7 +182,7 @@ func TestPassError(t *testing.T) {
 		{"settled after SIGHUP", mailsync.Report{Interrupted: true}, mailsync.ErrInterrupted, syscall.SIGHUP, 6},
 		{"an error counts more than exceptions", mailsync.Report{NewExceptions: 1}, &imapx.Error{Kind: imapx.KindQuota}, nil, 113},
 	} {
-		if got := exitCode(passError(c.report, c.err, quietStops(c.signal))); got != c.want {
+		if got := exitCode((&app{stops: quietStops(c.signal)}).passError(c.report, c.err)); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -205,7 +208,7 @@ func TestTwoStops(t *testing.T) {
 	}
 	send()
 	wait(t, ctx.Done(), "the second signal does not end the context")
-	if got := exitCode(s.interrupted(false)); got != exitTerminate {
+	if got := exitCode(s.interrupted(false, "")); got != exitTerminate {
 		t.Errorf("exit code %d", got)
 	}
 }
@@ -229,5 +232,29 @@ func wait(t *testing.T, c <-chan struct{}, complaint string) {
 	case <-c:
 	case <-time.After(10 * time.Second):
 		t.Fatal(complaint)
+	}
+}
+
+// What to do next is written in one way: no capital, no full stop.
+func TestHintsAreInOneStyle(t *testing.T) {
+	hints := []string{}
+	for _, row := range kindTable() {
+		hints = append(hints, row.hint)
+	}
+	for _, e := range []interface{ Hint() string }{
+		&state.BusyError{}, &state.BusyError{PID: 7}, &state.NewerError{}, &state.OlderError{}, &state.DamagedError{}, &state.OtherAccountError{},
+		&state.UnwritableError{}, &state.UnwritableError{Full: true}, &state.NetworkFSError{},
+		&fleet.BusyError{}, &fleet.NewerError{}, &fleet.DamagedError{}, &fleet.UnwritableError{}, &fleet.UnwritableError{Full: true},
+		&fleet.BlockedError{}, &fleet.BlockedError{Server: true},
+	} {
+		hints = append(hints, e.Hint())
+	}
+	for _, row := range exitTable() {
+		hints = append(hints, row.Next, row.Meaning)
+	}
+	for _, h := range hints {
+		if h != "" && unicode.IsUpper([]rune(h)[0]) && !strings.HasPrefix(h, "SIG") || strings.HasSuffix(h, ".") {
+			t.Errorf("%q", h)
+		}
 	}
 }

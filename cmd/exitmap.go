@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 	"mailmove/state"
 	"mailmove/state/fleet"
@@ -152,7 +153,7 @@ func describeServer(e *imapx.Error, whole error) string {
 	}
 	b.WriteString(e.Server)
 	if e.Folder != "" {
-		fmt.Fprintf(&b, ", folder %q", e.Folder)
+		b.WriteString(`, folder "` + ui.Clean(e.Folder) + `"`)
 	}
 	if e.UID != 0 {
 		fmt.Fprintf(&b, ", uid %d", e.UID)

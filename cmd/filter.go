@@ -21,7 +21,7 @@ type filterFlags struct {
 func (f *filterFlags) bind(set *pflag.FlagSet) {
 	set.Var(&f.newerThan, "newer-than", "only mail that arrived since: 90d, 2w, 6m, 1y or 2025-01-31; the rest is for a later pass")
 	set.Var(&f.olderThan, "older-than", "only mail that arrived before: written like that")
-	set.Var(&f.maxSize, "max-size", "only messages up to this size, for example 20MB")
+	set.Var(&f.maxSize, "max-size", "only messages up to this size: 25MB, 1.5MB or 64MiB")
 }
 
 // filter is what the engine is given, at one moment for the whole pass.

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
-	"mailmove/state"
 	mailsync "mailmove/sync"
 )
 
@@ -42,30 +40,14 @@ func newFolders(a *app) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	f.bindFolders(c.Flags())
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		p, err := f.validate()
-		if err != nil {
-			return err
-		}
-		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
-			return err
-		}
-		return p.folders(c.Context(), a)
-	}
+	c.RunE = f.run(a, (*pass).folders)
 	return c
 }
 
 func (f *syncFlags) bindFolders(set *pflag.FlagSet) {
+	f.bindPair(set)
 	groups := flagGroups()
-	group(set, groups[0], f.source.bind)
-	f.target.bind(set)
-	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
-	group(set, groups[1], f.mapping.bind)
-	group(set, groups[2], func(s *pflag.FlagSet) {
-		s.StringVar(&f.id, "id", "", "`NAME` of the account in the state (default: made of both mailboxes)")
-		s.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
-		s.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
-	})
+	group(set, groups[2], f.bindAccount)
 	group(set, groups[3], func(s *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print one JSON object for each folder (docs/folders.md)")
 	})
@@ -73,32 +55,23 @@ func (f *syncFlags) bindFolders(set *pflag.FlagSet) {
 
 // folders asks both servers and prints the plan.
 func (p *pass) folders(ctx context.Context, a *app) (err error) {
-	file, err := state.Open(ctx, state.Options{
-		Dir: p.stateDir, Account: p.account, ReadOnly: true,
-		Source: endpointText(p.source), Target: endpointText(p.target),
-		Known: whoseState(p.account, p.source, p.target),
-	})
+	open, err := p.open(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	logins, err := p.openLogins(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, logins.close()) }()
+	defer func() { err = errors.Join(err, open.close()) }()
 	stop := a.stops.pass()
-	o := mailsync.Options{Account: p.account, State: file, Mapping: p.mapping, RetryFor: p.retryTime(), Stop: stop,
+	o := mailsync.Options{Account: p.account, State: open.file, Mapping: p.mapping, RetryFor: p.retryTime(), Stop: stop,
 		Events: func(e mailsync.Event) {
 			if n, is := e.(mailsync.Notice); is {
-				fmt.Fprintln(a.err, ui.Clean(n.Text))
+				fmt.Fprintln(a.err, ui.Paint(ui.Yellow, ui.NoticeLine(n), a.colour && n.Rule != ""))
 			}
 		}}
-	p.ports(&o, stop, logins, imapx.Options{})
+	p.ports(&o, stop, open.logins, imapx.Options{})
 	plans, err := mailsync.Preview(ctx, o)
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):
-		return a.stops.interrupted(true)
+		return a.stops.interrupted(false, a.task.afterStop())
 	case err != nil && !a.screen:
 		return &accountError{account: p.account, err: err}
 	case err != nil:
@@ -107,24 +80,6 @@ func (p *pass) folders(ctx context.Context, a *app) (err error) {
 		return foldersJSON(a.out, p.account, plans)
 	}
 	return foldersTable(a.out, a.width, plans)
-}
-
-// ports are the engine's ways to both servers.
-func (p *pass) ports(o *mailsync.Options, stop <-chan struct{}, logins *logins, options imapx.Options) {
-	o.ConnectSource = func(ctx context.Context) (mailsync.Source, error) {
-		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, options)
-		if err != nil {
-			return nil, err // never s: a nil session in an interface is not nil
-		}
-		return s, nil
-	}
-	o.ConnectTarget = func(ctx context.Context) (mailsync.Target, error) {
-		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, options)
-		if err != nil {
-			return nil, err
-		}
-		return t, nil
-	}
 }
 
 // maxAligned is the width up to which a name keeps the columns in line, in columns of the screen.
@@ -202,8 +157,8 @@ func foldersSum(plans []mailsync.FolderPlan) string {
 			fresh++
 		}
 	}
-	return fmt.Sprintf("%s folders with %s messages; %s to make, %s left out, %s with trouble\n",
-		ui.Count(carried), ui.Count(messages), ui.Count(fresh), ui.Count(out), ui.Count(trouble))
+	return fmt.Sprintf("%s with %s; %s to make, %s left out, %s with trouble\n",
+		ui.Plural(carried, "folder"), ui.Plural(messages, "message"), ui.Count(fresh), ui.Count(out), ui.Count(trouble))
 }
 
 // jsonFolder is one line of "folders --json", described in docs/folders.md.
@@ -227,11 +182,7 @@ func foldersJSON(w io.Writer, account string, plans []mailsync.FolderPlan) error
 		return &n
 	}
 	for _, p := range plans {
-		line, err := json.Marshal(jsonFolder{account, p.Source, told(p.Messages), told(p.Bytes), p.Target, p.Why, p.Exists, p.Trouble, p.LeftOut})
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(w, ui.EscapeJSON(string(line))); err != nil {
+		if err := printJSON(w, jsonFolder{account, p.Source, told(p.Messages), told(p.Bytes), p.Target, p.Why, p.Exists, p.Trouble, p.LeftOut}); err != nil {
 			return err
 		}
 	}

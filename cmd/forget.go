@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -61,6 +63,9 @@ func newForget(a *app) *cobra.Command {
 }
 
 func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
+	if _, err := stateFiles(dir); err != nil {
+		return err
+	}
 	slices.Sort(f.ids)
 	f.ids = slices.Compact(f.ids)
 	for _, id := range f.ids { // a misspelt one stops all, before anything is gone
@@ -70,18 +75,13 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 	}
 	if !f.yes {
 		question := fmt.Sprintf("Forget all that is kept of %s? No mail is touched.", ui.Clean(strings.Join(f.ids, ", ")))
+		a.task = asking
 		if err := confirm(ctx, terminal{a.in, a.err}, question); err != nil {
 			return err
 		}
 	}
-	var failed error
-	for _, id := range f.ids {
-		if err := forget(ctx, a, dir, id); err != nil {
-			a.tellError(failed)
-			failed = err
-		}
-	}
-	return failed
+	a.task = changing
+	return each(a, f.ids, func(id string) error { return forget(ctx, a, dir, id) })
 }
 
 // keptOf tells whether there is anything of an account. A state file that was lost may have left the rest behind.
@@ -118,7 +118,7 @@ func forget(ctx context.Context, a *app, dir, id string) error {
 	}
 	line := fmt.Sprintf("%s: forgotten (%s", ui.Clean(id), ui.Bytes(removed.Bytes))
 	if logins > 0 {
-		line += ", " + plural(logins, "failed login")
+		line += ", " + ui.Plural(int64(logins), "failed login")
 	}
 	_, err = fmt.Fprintln(a.out, line+"); the next pass matches what is on both sides")
 	return err
@@ -174,9 +174,9 @@ func confirm(ctx context.Context, t terminal, question string) error {
 	fmt.Fprintf(t.out, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // the read cannot be interrupted; where the context ends, the process does
-		line, err := firstLine(t.in)
-		if err != nil {
-			line = ""
+		line, err := bufio.NewReader(io.LimitReader(t.in, 100)).ReadString('\n')
+		if err != nil { // Ctrl-D: the cursor is still behind the question
+			fmt.Fprintln(t.out)
 		}
 		answer <- line
 	}()

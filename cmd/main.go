@@ -26,6 +26,7 @@ type app struct {
 	colour bool // and that may be coloured
 	width  int  // columns of it
 	stops  *stops
+	task   task
 }
 
 // Main runs the command line and gives the exit code.
@@ -55,12 +56,12 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		err = root.ExecuteContext(ctx)
 	}
 	if cause := new(stopped); err != nil && errors.As(context.Cause(ctx), &cause) {
-		err = s.interrupted(false)
+		err = s.interrupted(false, a.task.afterStop())
 	}
 	if a.screen && s.signal() != nil { // the terminal has echoed ^C, wherever the cursor was
 		io.WriteString(stderr, "\r\x1b[K")
 	}
-	err, lost := out.settle(err)
+	err, lost := out.settle(err, a.task.afterLoss())
 	a.tellError(err)
 	a.tellError(lost)
 	return exitCode(err)
@@ -147,7 +148,7 @@ func newHelp() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			found, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("see mailmove --help", "no help on %q: there is no such command or topic", strings.Join(args, " "))
+				return usagef("see mailmove --help", "no help on %s: there is no such command or topic", shown(strings.Join(args, " ")))
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()
@@ -179,7 +180,7 @@ func unknownCommand(c *cobra.Command, name string) error {
 	if near := nearest(name, commandNames(c)); near != "" {
 		hint = "did you mean " + c.CommandPath() + " " + near + "?"
 	}
-	return usagef(hint, "unknown command %q", ui.Short(ui.Clean(name), maxShownValue))
+	return usagef(hint, "unknown command %s", shown(name))
 }
 
 func commandNames(c *cobra.Command) []string {
@@ -212,13 +213,10 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		return usagef(hint, "unknown flag %s", dashed(name))
 	case errors.As(err, &invalid):
-		return usagef(hint, "--%s %q: %v", invalid.GetFlag().Name, ui.Short(ui.Clean(invalid.GetValue()), maxShownValue), wanted(invalid))
+		return usagef(hint, "--%s %s: %v", invalid.GetFlag().Name, shown(invalid.GetValue()), wanted(invalid))
 	}
 	return usagef(hint, "%s", err.Error())
 }
-
-// maxShownValue bounds how much of a wrong value a message repeats, in columns.
-const maxShownValue = 60
 
 // wanted says what a flag's value may be. Our own types say it themselves; the parser's words are a programmer's.
 func wanted(e *pflag.InvalidValueError) string {

@@ -1,18 +1,12 @@
 package cmd
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
-	"mailmove/cmd/internal/ui"
 	mailsync "mailmove/sync"
 )
 
@@ -26,37 +20,27 @@ type mappingFlags struct {
 	include []string
 	exclude []string
 	merge   bool
-	single  []*pflag.Flag // those that an empty word would make no sense for
 }
-
-// maxMapFile bounds a --map-file, in bytes.
-const maxMapFile = 4 << 20
 
 func (f *mappingFlags) bind(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.maps, "map", nil, "`SOURCE=TARGET`: this source folder goes to that target folder (repeatable)")
-	set.StringVar(&f.mapFile, "map-file", "", "`FILE` of such lines; # begins a comment")
+	set.StringVar(&f.mapFile, "map-file", "", "`FILE` of such lines; # begins a comment, quotes keep blanks")
 	set.StringArrayVar(&f.renames, "rename", nil, "`REGEXP=REPLACEMENT` in names on the target (RE2, $1; repeatable)")
 	set.StringVar(&f.into, "into", "", "put everything below this target `FOLDER`")
 	set.StringVar(&f.from, "from", "", "only this source `FOLDER` and what is below it, without its name")
 	set.StringArrayVar(&f.include, "include", nil, "only folders that match `GLOB`: * any text, ? one character (repeatable)")
 	set.StringArrayVar(&f.exclude, "exclude", nil, "leave out folders that match `GLOB` (repeatable)")
-	f.single = []*pflag.Flag{set.Lookup("into"), set.Lookup("from"), set.Lookup("map-file")}
 	set.BoolVar(&f.merge, "merge-folders", false, "put Sent, Gesendet and the like into one folder, instead of the fullest")
 }
 
 // mapping reads and checks the rules. It talks to nobody.
 func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
-	for _, fl := range f.single {
-		if fl.Changed && fl.Value.String() == "" { // an empty variable of a shell would put everything elsewhere
-			return mailsync.Mapping{}, usagef("give a name, or leave the flag out", "--%s is empty", fl.Name)
-		}
-	}
 	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge}
 	for _, text := range f.maps {
-		rule, err := mapRule(text)
+		rule, err := mapText(text)
 		if err != nil {
 			return m, usagef("write --map 'Source=Target'; an = in a name is written \\=",
-				"--map %q: %v", ui.Short(ui.Clean(text), maxShownValue), err)
+				"--map %s: %v", shown(text), err)
 		}
 		rule.Where = "--map"
 		m.Maps = append(m.Maps, rule)
@@ -70,60 +54,35 @@ func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
 		left, right, found := cutRule(text)
 		if !found {
 			return m, usagef("write --rename 'REGEXP=REPLACEMENT'; an = in it is written \\=",
-				"--rename %q: there is no =", ui.Short(ui.Clean(text), maxShownValue))
+				"--rename %s: there is no =", shown(text))
 		}
 		m.Rewrites = append(m.Rewrites, mailsync.Rewrite{Regexp: left, Replacement: plainEquals(right)})
 	}
 	return m, m.Check()
 }
 
-// readFile reads --map-file: a rule a line.
-func (f *mappingFlags) readFile() ([]mailsync.MapRule, error) {
-	if f.mapFile == "" {
-		return nil, nil
-	}
-	file, err := os.Open(filepath.Clean(f.mapFile))
-	if err != nil {
-		return nil, noInput("--map-file", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxMapFile+1))
-	if err != nil {
-		return nil, noInput("--map-file", err)
-	}
-	if len(text) > maxMapFile {
-		return nil, usagef("", "--map-file %s: it is larger than %s", f.mapFile, ui.Bytes(maxMapFile))
-	}
-	var rules []mailsync.MapRule
-	for i, line := range strings.Split(string(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))), "\n") {
-		line = strings.TrimSuffix(line, "\r")
-		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		rule, err := mapRule(line)
-		if err != nil {
-			return nil, usagef("write a line as Source=Target; an = in a name is written \\=, # begins a comment",
-				"--map-file %s:%d: %v", f.mapFile, i+1, err)
-		}
-		rule.Where = fmt.Sprintf("--map-file %s:%d", f.mapFile, i+1)
-		rules = append(rules, rule)
-	}
-	return rules, nil
-}
+var errNoEquals = errors.New("there is no =")
 
-func mapRule(text string) (mailsync.MapRule, error) {
-	source, target, found := cutRule(text)
+// mapRule is a rule of two names as they are.
+func mapRule(source, target string) (mailsync.MapRule, error) {
 	switch {
-	case !utf8.ValidString(text):
+	case !utf8.ValidString(source + target):
 		return mailsync.MapRule{}, errors.New("it is not UTF-8")
-	case !found:
-		return mailsync.MapRule{}, errors.New("there is no =")
 	case source == "":
 		return mailsync.MapRule{}, errors.New("it names no source folder")
 	case target == "":
 		return mailsync.MapRule{}, errors.New("it names no target folder")
 	}
-	return mailsync.MapRule{Source: plainEquals(source), Target: plainEquals(target)}, nil
+	return mailsync.MapRule{Source: source, Target: target}, nil
+}
+
+// mapText reads the value of --map.
+func mapText(text string) (mailsync.MapRule, error) {
+	source, target, found := cutRule(text)
+	if !found {
+		return mailsync.MapRule{}, errNoEquals
+	}
+	return mapRule(plainEquals(source), plainEquals(target))
 }
 
 // cutRule cuts at the first = that has no backslash before it.

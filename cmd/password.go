@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/term"
 
-	"mailmove/cmd/internal/ui"
 	"mailmove/imapx/auth"
 )
 
@@ -53,7 +52,12 @@ func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.S
 	case term.IsTerminal(int(t.in.Fd())):
 		return p.fromPrompt(ctx, who, t)
 	}
-	return auth.Secret{}, &failure{code: exitNoInput, what: "no password for the " + p.side + " (" + who + ")",
+	return auth.Secret{}, p.none("no password for the " + p.side + " (" + who + ")")
+}
+
+// none is the error of a password that is nowhere.
+func (p passwordFlags) none(what string) error {
+	return &failure{code: exitNoInput, what: what,
 		hint: "give --" + p.side + "-password-file FILE, --" + p.side + "-password-command COMMAND or set " + p.env()}
 }
 
@@ -128,39 +132,4 @@ func firstLine(r io.Reader) (string, error) {
 		return "", errors.New("the first line is too long for a password")
 	}
 	return line, nil
-}
-
-// fromPrompt asks on the terminal without echo. The read cannot be interrupted, so it has its own goroutine;
-// when the context ends the terminal's state is put back and the process is about to exit.
-func (p passwordFlags) fromPrompt(ctx context.Context, who string, t terminal) (auth.Secret, error) {
-	fd := int(t.in.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return auth.Secret{}, noInput("terminal", err)
-	}
-	fmt.Fprintf(t.out, "Password for the %s, %s: ", p.side, ui.Clean(who))
-	type answer struct {
-		line []byte
-		err  error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		line, err := term.ReadPassword(fd)
-		done <- answer{line, err}
-	}()
-	select {
-	case <-ctx.Done():
-		restoreErr := term.Restore(fd, before)
-		fmt.Fprintln(t.out)
-		return auth.Secret{}, errors.Join(context.Cause(ctx), restoreErr)
-	case a := <-done:
-		fmt.Fprintln(t.out)
-		if a.err != nil {
-			return auth.Secret{}, noInput("terminal", a.err)
-		}
-		if len(a.line) == 0 {
-			return auth.Secret{}, &failure{code: exitNoInput, what: "no password given for the " + p.side}
-		}
-		return auth.NewSecret(string(a.line)), nil
-	}
 }

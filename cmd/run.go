@@ -5,32 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
-	"mailmove/state"
 	mailsync "mailmove/sync"
 )
 
 // run is the wiring: state, sessions, engine, renderer.
 func (p *pass) run(ctx context.Context, a *app) (err error) {
 	boundHeap(p.memory)
-	file, err := state.Open(ctx, state.Options{
-		Dir: p.stateDir, Account: p.account, ReadOnly: p.dryRun,
-		Source: endpointText(p.source), Target: endpointText(p.target),
-		Known: whoseState(p.account, p.source, p.target),
-	})
+	open, err := p.open(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	logins, err := p.openLogins(ctx, a)
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, open.close()) }()
+	if !p.dryRun {
+		a.task = moving
 	}
-	defer func() { err = errors.Join(err, logins.close()) }()
 	traceFile, err := p.openTrace()
 	if err != nil {
 		return err
@@ -41,7 +33,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		trace := &output{name: "--trace " + p.trace, to: traceFile}
 		defer func() {
 			var lost error
-			err, lost = trace.settle(errors.Join(err, traceFile.Close()))
+			err, lost = trace.settle(errors.Join(err, traceFile.Close()), a.task.afterLoss())
 			a.tellError(lost)
 		}()
 		tracer = trace
@@ -51,13 +43,13 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	options := imapx.Options{Trace: tracer}
 	stop := a.stops.pass()
 	o := mailsync.Options{
-		Account: p.account, State: file, SpoolDir: p.stateDir, Mapping: p.mapping,
+		Account: p.account, State: open.file, SpoolDir: p.stateDir, Mapping: p.mapping,
 		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	}
-	p.ports(&o, stop, logins, options)
+	p.ports(&o, stop, open.logins, options)
 	report, err := mailsync.Run(ctx, o)
-	err = passError(report, err, a.stops)
+	err = a.passError(report, err)
 	if err == nil && p.strict {
 		err = strictError(p.account, report)
 	}
@@ -65,30 +57,6 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		err = &accountError{account: p.account, err: err}
 	}
 	return err
-}
-
-// connect dials until the first stop: a connection that is not there yet has nothing to settle, and a server that
-// says nothing would be waited for.
-func connect[S io.Closer](ctx context.Context, stop <-chan struct{}, g *gate,
-	dial func(context.Context, imapx.Endpoint, imapx.Options) (S, error), ep imapx.Endpoint, o imapx.Options) (S, error) {
-	dialing, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-done:
-		}
-	})
-	session, err := through(dialing, g, func() (S, error) { return dial(dialing, ep, o) })
-	close(done)
-	watcher.Wait()
-	if err != nil && dialing.Err() != nil && ctx.Err() == nil {
-		err = mailsync.ErrInterrupted
-	}
-	cancel()
-	return session, ofUser(g.user, err)
 }
 
 // retryTime is how the engine wants --retry-for off: it takes 0 for its own default.
@@ -103,10 +71,10 @@ func (p *pass) uiOptions(a *app) ui.Options {
 }
 
 // passError is what the exit code is made of once a pass ended.
-func passError(r mailsync.Report, err error, s *stops) error {
+func (a *app) passError(r mailsync.Report, err error) error {
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):
-		return s.interrupted(true)
+		return a.stops.interrupted(!r.DryRun, a.task.afterStop())
 	case err != nil:
 		return err
 	case r.NewExceptions > 0:
@@ -121,10 +89,10 @@ func strictError(account string, r mailsync.Report) error {
 	if open == 0 {
 		return nil
 	}
-	are := "exceptions are"
+	are := "are"
 	if open == 1 {
-		are = "exception is"
+		are = "is"
 	}
-	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Count(open), are, account),
+	return &failure{code: exitExceptions, what: fmt.Sprintf("%s %s open that nobody accepted (account %s)", ui.Plural(open, "exception"), are, account),
 		hint: "mailmove exceptions list --id " + account + " lists them; mailmove exceptions accept agrees to them"}
 }

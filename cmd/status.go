@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,34 +56,25 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 		return err
 	}
 	var all []state.Summary
-	var failed []error
-	for _, p := range paths {
-		s, err := state.Inspect(ctx, p)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+	failed := each(a, paths, func(path string) error {
+		s, err := state.Inspect(ctx, path)
+		if err == nil {
+			all = append(all, s)
 		}
-		all = append(all, s)
-	}
+		return err
+	})
 	switch {
 	case f.json:
 		err = statusJSON(a.out, all)
-	case len(all) == 0 && len(failed) == 0:
-		_, err = fmt.Fprintf(a.out, "no account in %s\n", ui.Clean(dir))
+	case len(all) == 0 && failed == nil:
+		err = noAccounts(a.out, dir)
 	case len(all) > 0:
 		err = statusTable(a.out, all)
 	}
 	if err == nil && f.id != "" && !f.json && len(all) == 1 {
 		err = statusExceptions(a.out, all[0])
 	}
-	for i, e := range failed {
-		if i < len(failed)-1 {
-			a.tellError(e)
-		} else {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
+	return errors.Join(err, failed)
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
@@ -131,6 +121,11 @@ func lastPass(s state.Summary) string {
 }
 
 func statusExceptions(w io.Writer, s state.Summary) error {
+	if len(s.Passes) > 0 && s.Passes[0].Error != "" {
+		if _, err := fmt.Fprintln(w, "  last pass: "+ui.Clean(s.Passes[0].Error)); err != nil {
+			return err
+		}
+	}
 	for _, e := range s.Listed {
 		where := orElse(ui.Clean(e.Folder), "account")
 		if e.UID != 0 {
@@ -195,11 +190,7 @@ type jsonException struct {
 
 func statusJSON(w io.Writer, all []state.Summary) error {
 	for _, s := range all {
-		line, err := json.Marshal(record(s))
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(w, ui.EscapeJSON(string(line))); err != nil {
+		if err := printJSON(w, record(s)); err != nil {
 			return err
 		}
 	}

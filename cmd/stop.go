@@ -103,8 +103,9 @@ func (s *stops) signal() os.Signal {
 	return s.first
 }
 
-// interrupted is the error of a run that a signal ended before its work was done; nil without a signal.
-func (s *stops) interrupted(settled bool) error {
+// interrupted is the error of a run that a signal ended before its work was done, with what to do then; nil without a
+// signal.
+func (s *stops) interrupted(settled bool, hint string) error {
 	sig := s.signal()
 	if sig == nil {
 		return nil
@@ -114,5 +115,5 @@ func (s *stops) interrupted(settled bool) error {
 	if settled {
 		what += "; what was in flight is settled"
 	}
-	return &failure{code: codes[sig], what: what, hint: "run it again: it goes on where it was"}
+	return &failure{code: codes[sig], what: what, hint: hint}
 }

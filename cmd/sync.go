@@ -60,7 +60,13 @@ func newSync(a *app) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	f.bind(c.Flags())
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = f.run(a, (*pass).run)
+	return c
+}
+
+// run is what the commands that talk to both servers do with their flags.
+func (f *syncFlags) run(a *app, work func(*pass, context.Context, *app) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, _ []string) error {
 		p, err := f.validate()
 		if err != nil {
 			return err
@@ -68,25 +74,35 @@ func newSync(a *app) *cobra.Command {
 		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
 			return err
 		}
-		return profiled(f.profile, func() error { return p.run(c.Context(), a) })
+		return profiled(f.profile, func() error { return work(p, c.Context(), a) })
 	}
-	return c
 }
 
-func (f *syncFlags) bind(set *pflag.FlagSet) {
+// bindPair declares the flags that say what goes where.
+func (f *syncFlags) bindPair(set *pflag.FlagSet) {
 	groups := flagGroups()
 	group(set, groups[0], f.source.bind)
 	f.target.bind(set)
 	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
 	group(set, groups[1], f.mapping.bind)
+}
+
+// bindAccount declares the flags that say what is known of the account.
+func (f *syncFlags) bindAccount(set *pflag.FlagSet) {
+	set.StringVar(&f.id, "id", "", "`NAME` of the account in state and output (default: made of both mailboxes)")
+	set.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: $MAILMOVE_STATE_DIR, else see docs/sync.md)")
+	set.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
+}
+
+func (f *syncFlags) bind(set *pflag.FlagSet) {
+	f.bindPair(set)
+	groups := flagGroups()
+	group(set, groups[2], f.bindAccount)
 	group(set, groups[2], func(s *pflag.FlagSet) {
-		s.StringVar(&f.id, "id", "", "`NAME` of the account in state and output (default: made of both mailboxes)")
-		s.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: $MAILMOVE_STATE_DIR, else see docs/sync.md)")
 		s.Var(&f.memory, "memory", "most memory for messages in flight, for example 64MiB")
 		s.IntVar(&f.connections, "connections", 2, "`N` connections to each server, 1 to 16")
 		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
 		s.BoolVar(&f.recopyGone, "recopy-gone", false, "copy again what is gone on the target, and was not moved there")
-		s.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
 		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
@@ -117,11 +133,11 @@ func (f *syncFlags) validate() (*pass, error) {
 	case f.connections < 1 || f.connections > 16:
 		return nil, usagef("servers close the door at about 10 for one login", "--connections %d: it is from 1 to 16", f.connections)
 	case f.memory < minMemory:
-		return nil, usagef("", "--memory %s: it is at least %s", byteText(f.memory), byteText(minMemory))
+		return nil, usagef("see mailmove sync --help", "--memory %s: it is at least %s", shown(byteText(f.memory)), byteText(minMemory))
 	case f.quiet && f.json:
 		return nil, usagef("give one of them", "both --quiet and --json")
 	case len(f.id) > 200 || ui.Clean(f.id) != f.id:
-		return nil, usagef("", "--id %q: it is a name of at most 200 bytes, without control characters", ui.Short(ui.Clean(f.id), maxShownValue))
+		return nil, usagef("", "--id %s: it is a name of at most 200 bytes, without control characters", shown(f.id))
 	}
 	filter, err := f.filter.filter(time.Now())
 	if err != nil {

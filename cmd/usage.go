@@ -56,6 +56,7 @@ func usage(c *cobra.Command) string {
 		fmt.Fprintf(&b, "Flags of a command: %s COMMAND --help\n", c.CommandPath())
 		return b.String()
 	}
+	rest := "Flags" // of a command that has no groups of them
 	for _, heading := range flagGroups() {
 		set := pflag.NewFlagSet("", pflag.ContinueOnError)
 		set.SortFlags = false
@@ -65,7 +66,8 @@ func usage(c *cobra.Command) string {
 			}
 		})
 		if set.HasFlags() {
-			fmt.Fprintf(&b, "\n%s:\n%s", orElse(heading, "Other"), set.FlagUsagesWrapped(helpColumns))
+			fmt.Fprintf(&b, "\n%s:\n%s", orElse(heading, rest), set.FlagUsagesWrapped(helpColumns))
+			rest = "Other"
 		}
 	}
 	return b.String()

@@ -3,6 +3,8 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -10,46 +12,63 @@ import (
 	"mailmove/imapx"
 )
 
-// byteSize is a flag value such as 64MiB. Without a unit it is bytes; KB, MB, GB are powers of 1000.
+// byteSize is a flag value such as 64MiB or 1.5GB, in bytes, 0 where none was given. KB, MB, GB and TB are powers of
+// 1000. A number alone is refused: 25 would be bytes, and hardly anybody means so few.
 type byteSize int64
 
-const minMemory byteSize = 16 << 20
+const (
+	minMemory byteSize = 16 << 20
+	mostBytes          = 1e15 // 1000TB
+)
 
 type sizeUnit struct {
 	suffix string
 	bytes  int64
 }
 
+// sizeUnits begins with the largest of each kind; B is the end of all others.
 func sizeUnits() []sizeUnit {
 	return []sizeUnit{
-		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1},
+		{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+		{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
 	}
 }
 
 func (s *byteSize) Set(text string) error {
-	number, unit := strings.TrimSpace(text), int64(1)
+	part := regexp.MustCompile(`^([0-9]{1,15}(?:\.[0-9]{1,9})?) *([A-Za-z]*)$`).FindStringSubmatch(strings.TrimSpace(text))
+	if part == nil {
+		return errSize()
+	}
+	number, unit := part[1], part[2]
+	if unit == "" && strings.Trim(number, "0.") != "" {
+		return fmt.Errorf("%s has no unit: write %[1]sMB or %[1]sMiB, for bytes %[1]sB", number)
+	}
 	for _, u := range sizeUnits() {
-		if cut, ok := strings.CutSuffix(strings.ToLower(number), strings.ToLower(u.suffix)); ok {
-			number, unit = strings.TrimSpace(cut), u.bytes
-			break
+		if !strings.EqualFold(orElse(unit, "B"), u.suffix) {
+			continue
 		}
+		n, err := strconv.ParseFloat(number, 64)
+		if n = math.Round(n * float64(u.bytes)); err != nil || n < 1 || n > mostBytes {
+			return errors.New("a size is at least 1B and at most 1000TB")
+		}
+		*s = byteSize(n)
+		return nil
 	}
-	n, err := strconv.ParseUint(number, 10, 40)
-	if err != nil || n == 0 || int64(n) > (1<<50)/unit {
-		return errors.New("write a size such as 64MiB or 1GiB")
-	}
-	*s = byteSize(int64(n) * unit)
-	return nil
+	return errSize()
 }
 
+func errSize() error { return errors.New("write a size such as 25MB, 1.5GB or 64MiB") }
+
 func (s *byteSize) String() string {
-	for _, u := range []sizeUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if int64(*s) >= u.bytes && int64(*s)%u.bytes == 0 {
+	if *s == 0 {
+		return ""
+	}
+	for _, u := range sizeUnits() {
+		if int64(*s)%u.bytes == 0 {
 			return fmt.Sprintf("%d%s", int64(*s)/u.bytes, u.suffix)
 		}
 	}
-	return strconv.FormatInt(int64(*s), 10)
+	return "" // not reached: every number is so many bytes
 }
 
 func (*byteSize) Type() string { return "SIZE" }

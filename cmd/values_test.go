@@ -12,21 +12,35 @@ import (
 
 func TestByteSize(t *testing.T) {
 	for in, want := range map[string]int64{
-		"64MiB": 64 << 20, "1GiB": 1 << 30, "500MB": 500e6, "64 mib": 64 << 20, "4096": 4096, "10kb": 10e3, "7B": 7,
+		"64MiB": 64 << 20, "1GiB": 1 << 30, "500MB": 500e6, "64 mib": 64 << 20, "4096B": 4096, "10kb": 10e3, "7B": 7,
+		"1.5MB": 1500000, "0.5GiB": 1 << 29, "2.3MB": 2300000, " 1 TB ": 1e12, "1000TB": 1e15,
 	} {
 		var s byteSize
 		if err := s.Set(in); err != nil || int64(s) != want {
 			t.Errorf("%s: %d, %v", in, s, err)
 		}
 	}
-	for _, in := range []string{"", "0", "-1MiB", "MiB", "1.5GiB", "64XB", "99999999999999999999", "1099511627775GiB"} {
+	for _, in := range []string{"", "0", "-1MiB", "MiB", "64XB", "99999999999999999999", "1099511627775GiB",
+		"4096", "25", "25M", "1,5MB", ".5MB", "1.MB", "0.4B", "0MB", "1001TB", "1e3MB", "+1MB", "1MB2"} {
 		var s byteSize
 		if err := s.Set(in); err == nil {
 			t.Errorf("%q was taken as %d", in, s)
 		}
 	}
-	if s := byteSize(64 << 20); s.String() != "64MiB" {
-		t.Errorf("printed as %s", s.String())
+	for want, s := range map[string]byteSize{"64MiB": 64 << 20, "1500KB": 1500000, "1MB": 1e6, "1025B": 1025, "": 0, "1KiB": 1024} {
+		if s.String() != want {
+			t.Errorf("%d is printed as %s", s, s.String())
+		}
+		if again := byteSize(0); want != "" && (again.Set(want) != nil || again != s) {
+			t.Errorf("%s is not read again", want)
+		}
+	}
+	for in, want := range map[string]string{"25": "25 has no unit: write 25MB or 25MiB, for bytes 25B", "25M": "write a size such as 25MB, 1.5GB or 64MiB",
+		"0": "a size is at least 1B and at most 1000TB"} {
+		var s byteSize
+		if err := s.Set(in); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", in, err)
+		}
 	}
 }
 

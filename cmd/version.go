@@ -30,10 +30,3 @@ func newVersion(a *app) *cobra.Command {
 func versionLine() string {
 	return fmt.Sprintf("mailmove %s (commit %s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
-
-func noArguments(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usagef("see "+c.CommandPath()+" --help", "%s takes no arguments, only flags", c.CommandPath())
-}

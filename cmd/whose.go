@@ -19,7 +19,7 @@ func whoseState(account string, source, target imapx.Endpoint) func(source, targ
 		}
 		id := ui.Clean(account)
 		return &failure{code: exitStateDamaged,
-			what: fmt.Sprintf("the state of account %q is that of %s to %s", id, oldSource, oldTarget),
+			what: fmt.Sprintf("the state of account %s is that of %s to %s", shown(account), oldSource, oldTarget),
 			hint: "give another --id for these mailboxes; or, if those will not be moved any more, mailmove forget --id " + id}
 	}
 }

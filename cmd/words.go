@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 	"mailmove/state"
 	"mailmove/state/fleet"
@@ -14,6 +15,12 @@ import (
 
 // stamp is a time as people at this machine read it, with the zone, for they compare it with a server's log.
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// maxShownValue bounds how much of a value a message repeats, in columns.
+const maxShownValue = 60
+
+// shown repeats a value in a message: in quotes, clean and not too long.
+func shown(value string) string { return `"` + ui.Short(ui.Clean(value), maxShownValue) + `"` }
 
 // loginError says whose login it was: the layer below keeps user names out of its errors, and one server has many.
 type loginError struct {

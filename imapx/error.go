@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx/wire"
 )
 
 // Scope is what an error kills, the widest first.
@@ -73,7 +75,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Server + ": " + e.Op)
 	if e.Folder != "" {
-		fmt.Fprintf(&b, " %q", e.Folder)
+		b.WriteString(` "` + wire.Visible(e.Folder, 500) + `"`)
 	}
 	if e.UID != 0 {
 		fmt.Fprintf(&b, " uid %d", e.UID)

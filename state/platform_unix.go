@@ -7,11 +7,6 @@ import (
 	"syscall"
 )
 
-// isFull tells a disk or a quota that is full.
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
-
 // alive tells whether a process is there, somebody else's too.
 func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)

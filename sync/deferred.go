@@ -46,7 +46,7 @@ func (a *attempt) recopy(ctx context.Context, j *job) error {
 func (a *attempt) resume(ctx context.Context, j *job) error {
 	j.deferred = a.deferred[j.pair.ID]
 	if j.deferred > 0 {
-		if err := a.counted(ctx, j); err != nil {
+		if err := a.countRows(ctx, j); err != nil {
 			return err
 		}
 	}
@@ -149,7 +149,7 @@ func (a *attempt) thinOne(ctx context.Context, j *job) error {
 		return err
 	}
 	gone = slices.DeleteFunc(gone, func(uid uint32) bool { return still[uid] || res.Failed[imap.UID(uid)] != nil })
-	if err := a.counted(ctx, j); err != nil {
+	if err := a.countRows(ctx, j); err != nil {
 		return err
 	}
 	j.rows -= int64(len(gone))

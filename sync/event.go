@@ -73,6 +73,7 @@ type Throttled struct {
 type Notice struct {
 	Account string
 	Text    string
+	Rule    string // a mapping rule that matches no source folder, as it was written: a warning; "": anything else
 }
 
 // PassEnded closes a pass with its report.

@@ -74,9 +74,7 @@ func (a *attempt) folders(ctx context.Context) ([]FolderPlan, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
-	for _, n := range m.notes {
-		a.notice(n)
-	}
+	a.tellIdle(m.idle)
 	sizes := make(map[string]int64)
 	if s, ok := a.lanes[0].src.(sizer); ok {
 		var ask []string
@@ -125,9 +123,7 @@ func (a *attempt) tellMapping(m mapped) {
 	if a.planned {
 		return
 	}
-	for _, n := range m.notes {
-		a.notice(n)
-	}
+	a.tellIdle(m.idle)
 	var trouble []string
 	for _, p := range m.pairs {
 		switch {
@@ -138,12 +134,11 @@ func (a *attempt) tellMapping(m mapped) {
 			trouble = append(trouble, p.source.Name+" goes to "+p.name+": "+p.trouble)
 		}
 	}
-	const most = 20
-	for _, text := range trouble[:min(len(trouble), most)] {
+	for _, text := range trouble[:min(len(trouble), mostTold)] {
 		a.notice(text)
 	}
-	if more := len(trouble) - most; more > 0 {
-		a.notice(fmt.Sprintf("and %d more folders whose names are trouble: mailmove folders lists them", more))
+	if more := len(trouble) - mostTold; more > 0 {
+		a.notice("and " + counted(more, "more folder whose name is", "more folders whose names are") + " trouble: mailmove folders lists them")
 	}
 	names := make(map[string][]string)
 	var order []string

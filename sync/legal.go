@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -67,7 +66,7 @@ func refusedText(refused map[rune]bool) string {
 			list = append(list, "an empty level")
 			continue
 		}
-		list = append(list, strconv.Quote(string(r)))
+		list = append(list, quotedRune(r))
 	}
 	if len(list) == 0 {
 		return ""

@@ -47,8 +47,8 @@ type leftOut struct {
 type mapped struct {
 	pairs []folderPair
 	out   []leftOut
-	notes []string // rules that changed nothing
-	err   error    // a rule that makes no sense with these folders: *MappingError
+	idle  []idleRule
+	err   error // a rule that makes no sense with these folders: *MappingError
 }
 
 // entry is a source folder that is carried.
@@ -151,16 +151,12 @@ func (m *mapper) gather() {
 		}
 		m.entries = append(m.entries, &entry{folder: f, path: m.pathOf(f)})
 	}
-	if from := m.rules.From; from != "" && len(m.entries) == 0 {
-		m.err = &MappingError{"--from " + from, "the source has no such folder, nor any below it", "mailmove folders lists them"}
+	if from := m.rules.From; from != "" && !slices.ContainsFunc(m.folders(), func(f *imapx.Folder) bool { return m.below(f) != nil }) {
+		m.err = &MappingError{"--from " + from, noSuchFolder + ", nor any below it" + m.folderLike()(from), "mailmove folders lists them"}
 	}
 	slices.SortFunc(m.entries, func(a, b *entry) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
 	slices.SortFunc(m.out, func(a, b leftOut) int { return strings.Compare(a.folder.Raw, b.folder.Raw) })
-	for i := range m.rules.Maps {
-		if rule := &m.rules.Maps[i]; !used[rule] {
-			m.notes = append(m.notes, rule.Where+" "+rule.Source+"="+rule.Target+": the source has no such folder")
-		}
-	}
+	m.idle = m.idleRules(used)
 }
 
 // pathOf is a source folder's path as the target would have it.
@@ -261,13 +257,16 @@ func (m *mapper) oneUse(use imap.MailboxAttr, list []candidate, homes []string) 
 	default:
 		return // it has its folder: these go by their names
 	}
+	renamed := winner.use != "" && winner.why == whyRename // the name that it is made with
 	for i, c := range list {
 		c.entry.why = whyMerged
-		if i == 0 && home == "" {
+		switch first := i == 0 && home == ""; {
+		case first && renamed:
+			c.entry.why = whyRename
+		case first && (c.named || named):
+			c.entry.why = whyKnownName
+		case first:
 			c.entry.why = whySpecialUse
-			if c.named || named {
-				c.entry.why = whyKnownName
-			}
 		}
 		m.put(c.entry, spot)
 		if !m.rules.Merge {

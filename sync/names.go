@@ -127,23 +127,24 @@ func (m *mapper) targetPath(name string) (prefix string, path []string) {
 func (m *mapper) translated(e *entry) wish {
 	path := e.path
 	if len(m.rules.rewrites) > 0 && len(path) > 0 {
-		plain := make([]string, len(path))
-		for i, p := range path {
-			plain[i] = strings.ReplaceAll(p, "/", "_") // in a name; between names it separates
-		}
-		was := strings.Join(plain, "/")
-		is := was
-		for i, re := range m.rules.rewrites {
-			is = re.ReplaceAllString(is, m.rules.Rewrites[i].Replacement)
-		}
-		if fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' }); is != was && len(fresh) > 0 {
+		was := slashed(path)
+		is := m.rewrite(was, len(m.rules.rewrites))
+		fresh := strings.FieldsFunc(is, func(r rune) bool { return r == '/' })
+		switch {
+		case is == was:
+		case len(fresh) == 0:
+			m.refuseEmpty(e.folder, was)
+		default:
 			path, e.why = fresh, whyRename
 		}
 	}
 	p := wish{m.to.Prefix, path}
 	if m.rules.Into != "" {
 		prefix, into := m.targetPath(m.rules.Into)
-		p, e.why = wish{prefix, slices.Concat(into, path)}, whyInto
+		p = wish{prefix, slices.Concat(into, path)}
+		if e.why == "" {
+			e.why = whyInto
+		}
 	}
 	for n := len(p.path) - 1; n > 0; n-- {
 		if head, ok := m.along[pathKey(p.path[:n])]; ok {

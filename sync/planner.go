@@ -86,7 +86,7 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 	a.planned = true
 	if slices.ContainsFunc(jobs, func(j *job) bool { return j.retarget || j.tookAway() || a.deserted(j) }) {
 		for _, j := range jobs { // how much is gone is told as a share of all
-			if err := a.counted(ctx, j); err != nil {
+			if err := a.countRows(ctx, j); err != nil {
 				return nil, err
 			}
 		}
@@ -117,8 +117,8 @@ func (a *attempt) rowsOf(ctx context.Context, fp folderPair) (rows int64, exact 
 	return rows, true, err
 }
 
-// counted makes a job's number of rows exact.
-func (a *attempt) counted(ctx context.Context, j *job) error {
+// countRows makes a job's number of rows exact.
+func (a *attempt) countRows(ctx context.Context, j *job) error {
 	if j.counted {
 		return nil
 	}

@@ -125,7 +125,7 @@ func (t *tallied) add(size int64, carried bool) {
 func (l *lane) wouldCopy(j *job, t tallied) {
 	l.count(func(r *Report) { r.ToCopy += t.messages; r.ToCopyBytes += t.bytes; r.Deferred += t.deferred })
 	if t.refused > 0 {
-		l.notice(fmt.Sprintf("%s: %d messages would be exceptions (%s or %s)", j.source.Name, t.refused, reasonTooBig, reasonEmpty))
+		l.notice(fmt.Sprintf("%s: %s (%s or %s)", j.source.Name, counted(int(t.refused), "message would be an exception", "messages would be exceptions"), reasonTooBig, reasonEmpty))
 	}
 }
 

@@ -134,7 +134,8 @@ func (a *attempt) recoverPair(ctx context.Context, dst Target, pair state.Pair, 
 		a.recovered = time.Now()
 	}
 	if missing > 0 {
-		a.notice(fmt.Sprintf("%s: %d messages of an interrupted pass had not arrived, they are sent again", pair.SourceName, missing))
+		a.notice(pair.SourceName + ": " + counted(missing, "message of an interrupted pass had not arrived, it is sent again",
+			"messages of an interrupted pass had not arrived, they are sent again"))
 	}
 	return nil
 }
@@ -266,7 +267,8 @@ func (a *attempt) removeDoubles(ctx context.Context, dst Target, pair state.Pair
 		return err
 	}
 	a.count(func(r *Report) { r.Doubles += int64(len(doubles)) })
-	a.notice(fmt.Sprintf("%s: %d messages that a dead connection stored late were removed, they had been sent again", pair.SourceName, len(doubles)))
+	a.notice(pair.SourceName + ": " + counted(len(doubles), "message that a dead connection stored late was removed, it had been sent again",
+		"messages that a dead connection stored late were removed, they had been sent again"))
 	return nil
 }
 

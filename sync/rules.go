@@ -79,6 +79,10 @@ func (m Mapping) compile() (*rules, error) {
 	if r.exclude, err = compileGlobs("--exclude", m.Exclude); err != nil {
 		return nil, err
 	}
+	if m.Into != "" && m.Merge {
+		return nil, &MappingError{"--merge-folders with --into " + m.Into, "below that folder all others keep their names, and none would be merged",
+			"leave one of them out; --map sends several folders to one"}
+	}
 	for _, f := range []struct{ flag, name string }{{"--into", m.Into}, {"--from", m.From}} {
 		if f.name != "" && strings.Trim(f.name, "/") == "" {
 			return nil, &MappingError{f.flag + " " + f.name, "that is no folder", "name a folder, or leave the flag out"}
@@ -110,8 +114,11 @@ func checkedMaps(list []MapRule) ([]MapRule, error) {
 	return list, nil
 }
 
+// String is the rule as an admin writes it.
+func (w Rewrite) String() string { return "--rename " + w.Regexp + "=" + w.Replacement }
+
 func (w Rewrite) compile() (*regexp.Regexp, error) {
-	text := fmt.Sprintf("--rename %s=%s", w.Regexp, w.Replacement)
+	text := w.String()
 	if w.Regexp == "" {
 		return nil, &MappingError{text, "there is no regular expression", "write REGEXP=REPLACEMENT"}
 	}

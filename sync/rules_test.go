@@ -63,12 +63,20 @@ func TestMappingRules(t *testing.T) {
 			map[string]string{"Sent Items": "INBOX.Sent (map)", "INBOX": "INBOX.a.b (map)"}},
 		{"rename", dot, slash, Mapping{Rewrites: []Rewrite{{`^Old/(.*)$`, "Archive/$1"}, {"Archive", "Archiv"}}},
 			map[string]string{"INBOX.Old.A": "Archiv/A (rename)", "INBOX.Old": "Old (name)", "INBOX.x/y": "x_y (name)", "INBOX.Sent": "Sent Items (known name)"}},
-		{"rename to nothing renames nothing", dot, slash, Mapping{Rewrites: []Rewrite{{`.*`, ""}}}, map[string]string{"INBOX.Old": "Old (name)"}},
+		{"rename to nothing and to something", dot, slash, Mapping{Rewrites: []Rewrite{{`^Old$`, ""}, {`^$`, "New"}}}, map[string]string{"INBOX.Old": "New (rename)"}},
+		{"rename where a special folder is made", dot, listing("", "/"), Mapping{Rewrites: []Rewrite{{`^Sent$`, "Outbound"}}},
+			map[string]string{"INBOX.Sent": "Outbound (rename)"}},
+		{"rename leaves the leader's name alone", listing("", "/", box("Gesendet", "/", 9, ""), box("Sent", "/", 1, "")), listing("", "/"),
+			Mapping{Rewrites: []Rewrite{{`^Sent$`, "Outbound"}}}, map[string]string{"Gesendet": "Gesendet (known name)", "Sent": "Outbound (rename)"}},
 		{"into: special folders too", dot, slash, Mapping{Into: "Moved/alice"},
 			map[string]string{"INBOX": "Moved/alice/INBOX (into)", "INBOX.Sent": "Moved/alice/Sent (into)", "INBOX.Old.A": "Moved/alice/Old/A (into)"}},
 		{"from", dot, slash, Mapping{From: "INBOX.Old"},
 			map[string]string{"INBOX.Old": "Old (name)", "INBOX.Old.A": "A (name)", "INBOX.Old.INBOX": "INBOX (INBOX)", "INBOX": "left out: it is not below --from INBOX.Old"}},
 		{"from and into", dot, slash, Mapping{From: "Old", Into: "New"}, map[string]string{"INBOX.Old": "New (into)", "INBOX.Old.A": "New/A (into)"}},
+		{"from, and nothing of it included", dot, slash, Mapping{From: "Old", Include: []string{"Sent"}},
+			map[string]string{"INBOX.Old": "left out: no --include names it", "INBOX.Sent": "left out: it is not below --from Old"}},
+		{"into and rename", dot, slash, Mapping{Into: "X", Rewrites: []Rewrite{{"^Old$", "New"}}},
+			map[string]string{"INBOX.Old": "X/New (rename)", "INBOX.Sent": "X/Sent (into)"}},
 		{"include", dot, slash, Mapping{Include: []string{"inbox", "Ol?*"}},
 			map[string]string{"INBOX": "INBOX (INBOX)", "INBOX.Old.A": "Old/A (name)", "INBOX.Sent": "left out: no --include names it"}},
 		{"exclude counts before include", dot, slash, Mapping{Include: []string{"*"}, Exclude: []string{"Old/*"}},
@@ -258,6 +266,7 @@ func TestMappingErrors(t *testing.T) {
 		`--exclude x\: it ends with a backslash`:       {Exclude: []string{`x\`}},
 		"--from //: that is no folder":                 {From: "//"},
 		"--into /: that is no folder":                  {Into: "/"},
+		"--merge-folders with --into A: below that":    {Into: "A", Merge: true},
 	} {
 		err := m.Check()
 		var e *MappingError
@@ -265,9 +274,17 @@ func TestMappingErrors(t *testing.T) {
 			t.Errorf("%v: %v", m, err)
 		}
 	}
-	m := mapFolders(listing("", "/", box("A", "/", 1, "")), listing("", "/"), nil, compiled(t, Mapping{From: "B"}))
-	if m.err == nil || !strings.Contains(m.err.Error(), "--from B: the source has no such folder") {
-		t.Errorf("%v", m.err)
+	source := listing("", "/", boxes("/", "A", "Old/A")...)
+	for want, rules := range map[string]Mapping{
+		"--from B: the source has no such folder, nor any below it":       {From: "B"},
+		"--from old: the source has no such folder, nor any below it":     {From: "old"},
+		"--rename ^A$=: it leaves nothing of the name of the folder A":    {Rewrites: []Rewrite{{"^A$", ""}}},
+		"--rename B=/: it leaves nothing of the name of the folder A":     {Rewrites: []Rewrite{{"^A$", "B"}, {"B", "/"}, {"x", "y"}}},
+		"--rename .*=: it leaves nothing of the name of the folder Old/A": {Exclude: []string{"A"}, Rewrites: []Rewrite{{".*", ""}}},
+	} {
+		if m := mapFolders(source, listing("", "/"), nil, compiled(t, rules)); m.err == nil || m.err.Error() != want {
+			t.Errorf("%v: %v", rules, m.err)
+		}
 	}
 }
 
@@ -305,5 +322,32 @@ func TestRefusedNameCanBeMapped(t *testing.T) {
 	}
 	if r := b.pass(mapped); r.Copied != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A map goes to the target's folder of that very name; to one that differs in case only with a word about it, for some
+// servers hold both to be one.
+func TestMapInOtherCapitals(t *testing.T) {
+	source := listing("", "/", box("Gesendet", "/", 1, ""), box("Sent", "/", 1, ""))
+	for _, c := range []struct {
+		name    string
+		target  []string
+		goes    string
+		trouble string
+		sent    string // where the source's Sent goes
+	}{
+		{"it is there", []string{"sent", "Sent"}, "sent", "", "Sent"},
+		{"another one is there", []string{"Sent"}, "Sent", "goes to Sent, which differs in case or blanks only", "Sent"},
+		{"none is there", nil, "sent", "", "sent"},
+	} {
+		m := mapFolders(source, listing("", "/", boxes("/", c.target...)...), nil, compiled(t, Mapping{Maps: []MapRule{{Source: "Gesendet", Target: "sent"}}}))
+		for _, p := range m.pairs {
+			if p.source.Name == "Gesendet" && (p.name != c.goes || p.trouble != c.trouble || p.why != whyMap) {
+				t.Errorf("%s: goes to %s, trouble %q", c.name, p.name, p.trouble)
+			}
+			if p.source.Name == "Sent" && p.name != c.sent {
+				t.Errorf("%s: Sent goes to %s", c.name, p.name)
+			}
+		}
 	}
 }

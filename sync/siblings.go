@@ -115,7 +115,7 @@ func (a *attempt) handOver(ctx context.Context, src, dst *job, uids []uint32) er
 			return err
 		}
 	}
-	a.notice(fmt.Sprintf("%s: %d messages were moved to %s on the source; both are %s on the target", src.source.Name, len(uids),
-		dst.source.Name, dst.name))
+	a.notice(fmt.Sprintf("%s: %s moved to %s on the source; both are %s on the target", src.source.Name,
+		counted(len(uids), "message was", "messages were"), dst.source.Name, dst.name))
 	return a.State.DropRows(ctx, src.pair.ID, uids)
 }

@@ -205,10 +205,14 @@ func (m *mapper) targetSpecial(use imap.MailboxAttr, list []candidate) (best *im
 		}
 	}
 	rank := func(f *imapx.Folder) int {
-		if f.SpecialUse == use {
+		own := ownPath(f, m.to)
+		switch {
+		case f.SpecialUse == use:
+			return 3
+		case pathKey(own) == pathKey(list[0].entry.path): // there may be another one in other capitals
 			return 2
 		}
-		return names[lastOf(ownPath(f, m.to))]
+		return names[lastOf(own)]
 	}
 	for i := range m.target.Folders {
 		f := &m.target.Folders[i]

@@ -69,7 +69,7 @@ func (a *attempt) vanishedBefore(ctx context.Context, jobs []*job, gone []lost) 
 		if a.hindered[j] != nil || j.pair.ID == 0 || j.source.Mark == nil || j.task == matchLedger {
 			continue
 		}
-		if err := a.counted(ctx, j); err != nil {
+		if err := a.countRows(ctx, j); err != nil {
 			return nil, err
 		}
 		if fresh := int64(uint32(j.source.Mark.UIDNext)) - int64(j.pair.SourceMark.UIDNext); j.rows+fresh <= int64(j.source.Mark.Messages) {

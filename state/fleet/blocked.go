@@ -3,6 +3,8 @@ package fleet
 import (
 	"fmt"
 	"time"
+
+	"mailmove/state/cause"
 )
 
 // BlockedError: a login is not to be tried now.
@@ -21,7 +23,7 @@ func (e *BlockedError) Error() string {
 	if e.Text != "" {
 		said = fmt.Sprintf(", last: %+q", e.Text)
 	}
-	host, user, since := printable(e.Host), printable(e.User), stampOf(e.Since)
+	host, user, since := cause.Printable(e.Host), cause.Printable(e.User), stampOf(e.Since)
 	switch {
 	case e.Server:
 		return fmt.Sprintf("%s: login of %s not tried: %d accounts failed there in a row since %s%s; the next try is due at %s",
@@ -37,9 +39,9 @@ func (e *BlockedError) Error() string {
 // Hint says what to do next.
 func (e *BlockedError) Hint() string {
 	if e.Server {
-		return "A server that sees many failed logins may block this address for all accounts: correct the passwords of those that failed, wait, or insist with --login-now."
+		return "a server that sees many failed logins may block this address for all accounts: correct the passwords of those that failed, wait, or insist with --login-now"
 	}
-	return "Correct the password (another one is tried at once), or try this one again with --login-now."
+	return "correct the password (another one is tried at once), or try this one again with --login-now"
 }
 
 func stampOf(t time.Time) string { return t.UTC().Format(time.RFC3339) }

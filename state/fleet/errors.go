@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"modernc.org/sqlite"
+	"mailmove/state/cause"
 )
 
 // Each of these errors is one line that says what and where; Hint says what to do next.
@@ -19,12 +14,12 @@ import (
 type BusyError struct{ Path string }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("fleet file %s: locked by another program", printable(e.Path))
+	return fmt.Sprintf("fleet file %s: locked by another program", cause.Printable(e.Path))
 }
 
 // Hint says what to do next.
 func (e *BusyError) Hint() string {
-	return "Close the sqlite3 shell (or the backup) that has it open, and run again."
+	return "close the sqlite3 shell (or the backup) that has it open, and run again"
 }
 
 // NewerError: a newer mailmove wrote the file.
@@ -34,12 +29,12 @@ type NewerError struct {
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("fleet file %s: schema version %d, this program knows up to %d", printable(e.Path), e.Found, e.Known)
+	return fmt.Sprintf("fleet file %s: schema version %d, this program knows up to %d", cause.Printable(e.Path), e.Found, e.Known)
 }
 
 // Hint says what to do next.
 func (e *NewerError) Hint() string {
-	return "Use the newer mailmove that wrote it, or another state folder."
+	return "use the newer mailmove that wrote it, or another state folder"
 }
 
 // DamagedError: the file is no sound fleet file.
@@ -49,13 +44,13 @@ type DamagedError struct {
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("fleet file %s: damaged: %s", printable(e.Path), oneLine(e.Err.Error()))
+	return fmt.Sprintf("fleet file %s: damaged: %s", cause.Printable(e.Path), cause.OneLine(e.Err))
 }
 func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *DamagedError) Hint() string {
-	return "Move the file away together with its -journal: no mail is lost by that, only which logins failed."
+	return "move the file away together with its -journal: no mail is lost by that, only which logins failed"
 }
 
 // UnwritableError: the file or its folder cannot be written, or read (a full disk, permissions, I/O errors).
@@ -70,33 +65,17 @@ func (e *UnwritableError) Error() string {
 	if e.Full {
 		what = "the disk is full"
 	}
-	return fmt.Sprintf("fleet file %s: %s: %s", printable(e.Path), what, oneLine(e.Err.Error()))
+	return fmt.Sprintf("fleet file %s: %s: %s", cause.Printable(e.Path), what, cause.OneLine(e.Err))
 }
 func (e *UnwritableError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *UnwritableError) Hint() string {
 	if e.Full {
-		return "Make room and run again; the file is sound, nothing was lost."
+		return "make room and run again; the file is sound, nothing was lost"
 	}
-	return "Check the folder's owner, permissions and disk, or give another one with --state-dir."
+	return "check the folder's owner, permissions and disk, or give another one with --state-dir"
 }
-
-// The SQLite result codes (https://sqlite.org/rescode.html) that decide; an extended code has them in its
-// lowest byte.
-const (
-	sqlitePerm      = 3
-	sqliteBusy      = 5
-	sqliteLocked    = 6
-	sqliteReadOnly  = 8
-	sqliteInterrupt = 9
-	sqliteIOErr     = 10
-	sqliteCorrupt   = 11
-	sqliteFull      = 13
-	sqliteCantOpen  = 14
-	sqliteAuth      = 23
-	sqliteNotADB    = 26
-)
 
 // hinted is what every error of the package that is already classified has.
 type hinted interface {
@@ -110,40 +89,20 @@ func (f *Fleet) fail(ctx context.Context, op string, err error) error {
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	var e *sqlite.Error
-	if errors.As(err, &e) {
-		switch e.Code() & 0xff {
-		case sqliteBusy, sqliteLocked:
-			return &BusyError{Path: f.path}
-		case sqliteCorrupt, sqliteNotADB:
-			return &DamagedError{Path: f.path, Err: err}
-		case sqliteFull:
-			return &UnwritableError{Path: f.path, Err: err, Full: true}
-		case sqlitePerm, sqliteReadOnly, sqliteIOErr, sqliteCantOpen, sqliteAuth:
-			return &UnwritableError{Path: f.path, Err: err}
-		case sqliteInterrupt:
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
+	if errors.Is(err, errForeign) || errors.Is(err, errUnsound) || errors.Is(err, errKey) {
+		return &DamagedError{Path: f.path, Err: err}
+	}
+	switch kind, told := cause.Of(f.path, err); kind {
+	case cause.Busy:
+		return &BusyError{Path: f.path}
+	case cause.Damaged:
+		return &DamagedError{Path: f.path, Err: told}
+	case cause.Full, cause.Unusable:
+		return &UnwritableError{Path: f.path, Err: told, Full: kind == cause.Full}
+	case cause.Interrupted:
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
 	}
-	var pathError *fs.PathError
-	switch {
-	case errors.Is(err, errForeign), errors.Is(err, errUnsound), errors.Is(err, errKey):
-		return &DamagedError{Path: f.path, Err: err}
-	case errors.As(err, &pathError):
-		return &UnwritableError{Path: f.path, Err: pathError.Err, Full: isFull(err)}
-	}
-	return fmt.Errorf("fleet file %s: %s: %w", printable(f.path), op, err)
-}
-
-// oneLine keeps a text on one line that nothing in it can move.
-func oneLine(s string) string { return printable(strings.Join(strings.Fields(s), " ")) }
-
-// printable quotes what could move a terminal's cursor, turn its text round or break a line.
-func printable(s string) string {
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	return strconv.QuoteToASCII(s)
+	return fmt.Errorf("fleet file %s: %s: %w", cause.Printable(f.path), op, err)
 }

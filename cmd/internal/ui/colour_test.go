@@ -39,5 +39,9 @@ func TestProblemsAreYellow(t *testing.T) {
 		if strings.Contains(notice, string(Yellow)) {
 			t.Errorf("mode %d: %q", c.mode, notice)
 		}
+		_, idle := play(Options{Mode: c.mode, Colour: c.colour}, mailsync.Notice{Account: account, Text: "x", Rule: "--map x=y"})
+		if c.mode != Quiet && c.mode != JSON && !strings.Contains(idle, "warning: x") || strings.Contains(idle, string(Yellow)) != (c.want > 0) {
+			t.Errorf("mode %d, colour %v: a rule that matches nothing: %q", c.mode, c.colour, idle)
+		}
 	}
 }

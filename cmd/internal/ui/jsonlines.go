@@ -76,6 +76,7 @@ type jsonThrottled struct {
 type jsonNotice struct {
 	head
 	Text string `json:"text"`
+	Rule string `json:"rule"`
 }
 
 type jsonPassEnded struct {
@@ -142,11 +143,11 @@ func (j *jsonLines) object(e mailsync.Event) any {
 	case mailsync.Throttled:
 		return jsonThrottled{h("throttled", e.Account), e.Side, e.Delay.Seconds(), e.Why}
 	case mailsync.Notice:
-		return jsonNotice{h("notice", e.Account), e.Text}
+		return jsonNotice{h("notice", e.Account), e.Text, e.Rule}
 	case mailsync.PassEnded:
 		return passEnded(h("pass-ended", e.Account), e)
 	}
-	return jsonNotice{h("notice", ""), fmt.Sprintf("an event of type %T", e)}
+	return jsonNotice{h("notice", ""), fmt.Sprintf("an event of type %T", e), ""}
 }
 
 func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {

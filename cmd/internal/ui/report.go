@@ -44,9 +44,17 @@ func problemLine(e mailsync.Event) string {
 	case mailsync.Throttled:
 		return throttled(e)
 	case mailsync.Notice:
-		return Clean(e.Text)
+		return NoticeLine(e)
 	}
 	return ""
+}
+
+// NoticeLine is the line of a notice. A rule that matches nothing is a warning.
+func NoticeLine(n mailsync.Notice) string {
+	if n.Rule != "" {
+		return "warning: " + Clean(n.Text)
+	}
+	return Clean(n.Text)
 }
 
 // throttled says who wants a pause, why, and when it goes on. What the server said names the side already.
@@ -74,14 +82,14 @@ func (p *problems) take(e mailsync.Event) {
 		}
 		p.printed++
 	}
-	_, notice := e.(mailsync.Notice)
-	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && !notice))
+	n, notice := e.(mailsync.Notice)
+	fmt.Fprintln(p.out, Paint(Yellow, text, p.colour && (!notice || n.Rule != "")))
 }
 
 // end says how many lines were left out.
 func (p *problems) end() {
 	if p.left > 0 {
-		fmt.Fprintf(p.out, "and %s more exceptions; mailmove exceptions list shows them all\n", Count(int64(p.left)))
+		fmt.Fprintf(p.out, "and %s; mailmove exceptions list shows them all\n", Plural(int64(p.left), "more exception"))
 		p.left = 0
 	}
 }
@@ -128,15 +136,11 @@ func reportParts(r mailsync.Report, err error) []string {
 		}
 	}
 	if r.Exceptions > 0 {
-		word := "exceptions"
-		if r.Exceptions == 1 {
-			word = "exception"
-		}
 		how := Count(r.NewExceptions) + " new"
 		if r.Accepted > 0 {
 			how += ", " + Count(r.Accepted) + " accepted"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s (%s)", Count(r.Exceptions), word, how))
+		parts = append(parts, fmt.Sprintf("%s (%s)", Plural(r.Exceptions, "exception"), how))
 	}
 	parts = append(parts, elapsed(r.Ended.Sub(r.Started)))
 	switch {
@@ -168,11 +172,14 @@ func wrapped(account string, parts []string, width int) string {
 	return b.String()
 }
 
-func messages(n int64) string {
+func messages(n int64) string { return Plural(n, "message") }
+
+// Plural counts things whose name takes an s.
+func Plural(n int64, thing string) string {
 	if n == 1 {
-		return "1 message"
+		return "1 " + thing
 	}
-	return Count(n) + " messages"
+	return Count(n) + " " + thing + "s"
 }
 
 // Count writes 1234567 as 1,234,567.

@@ -28,3 +28,11 @@ func TestPausesAreWorded(t *testing.T) {
 		t.Errorf("%q", problems)
 	}
 }
+
+func TestPlural(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 folders", 1: "1 folder", 2: "2 folders", 1234: "1,234 folders"} {
+		if got := Plural(n, "folder"); got != want {
+			t.Error(got)
+		}
+	}
+}

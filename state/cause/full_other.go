@@ -1,6 +1,6 @@
 //go:build !unix
 
-package fleet
+package cause
 
 // isFull tells a disk that is full; here only SQLite's own code does.
 func isFull(error) bool { return false }

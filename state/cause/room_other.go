@@ -1,6 +1,6 @@
 //go:build !linux
 
-package state
+package cause
 
 // noRoom cannot tell here.
 func noRoom(string) bool { return false }
