@@ -75,7 +75,7 @@ func documented() *cobra.Command {
 	eachCommand(root, func(c *cobra.Command) {
 		c.DisableAutoGenTag = true
 		c.InitDefaultHelpFlag()
-		c.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = false })
+		c.Flags().VisitAll(func(f *pflag.Flag) { _, f.Hidden = f.Annotations[forDevelopers] })
 	})
 	return root
 }

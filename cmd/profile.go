@@ -10,10 +10,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// forDevelopers annotates flags that are in no document.
+const forDevelopers = "developers"
+
 // bindProfile adds the flag that nobody needs who only moves mail; it has no place in the help.
 func bindProfile(set *pflag.FlagSet, dir *string) {
 	set.StringVar(dir, "profile", "", "write cpu.pprof and allocs.pprof to `DIR`")
-	set.Lookup("profile").Hidden = true
+	flag := set.Lookup("profile")
+	flag.Hidden, flag.Annotations = true, map[string][]string{forDevelopers: nil}
 }
 
 // profiled runs do, and writes what it cost into dir, if there is one.
