@@ -69,6 +69,9 @@ func (p *pass) attempt(ctx context.Context) error {
 		return err
 	}
 	if p.DryRun {
+		if err := a.askAgain(ctx, jobs); err != nil {
+			return err
+		}
 		return a.preview(ctx, jobs)
 	}
 	if err := a.review(ctx, jobs); err != nil {
@@ -85,6 +88,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if p.stopped() {
 		return nil
+	}
+	if err := a.askAgain(ctx, jobs); err != nil {
+		return err
 	}
 	if err := a.alarm(ctx); err != nil {
 		return err
@@ -131,7 +137,7 @@ func (a *attempt) addLanes(ctx context.Context, n int) error {
 	for i := range fresh {
 		l := &lane{attempt: a}
 		fresh[i].lane = l
-		wg.Go(func() { l.src, fresh[i].src = a.ConnectSource(ctx) })
+		wg.Go(func() { l.src, fresh[i].src = a.connectSource(ctx) })
 		wg.Go(func() { l.dst, fresh[i].dst = a.ConnectTarget(ctx) })
 	}
 	wg.Wait()
@@ -153,6 +159,15 @@ func (a *attempt) addLanes(ctx context.Context, n int) error {
 		a.notice("going on with fewer connections: " + first.Error())
 	}
 	return nil
+}
+
+// connectSource dials the source under watch.
+func (a *attempt) connectSource(ctx context.Context) (Source, error) {
+	s, err := a.ConnectSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return watched{s, a.damage}, nil
 }
 
 func (l *lane) close() {

@@ -78,7 +78,7 @@ func (a *attempt) folders(ctx context.Context) ([]FolderPlan, error) {
 		a.notice(n)
 	}
 	sizes := make(map[string]int64)
-	if s, ok := a.lanes[0].src.(sizer); ok {
+	if s, ok := bare(a.lanes[0].src).(sizer); ok {
 		var ask []string
 		for _, f := range a.source.Folders {
 			if f.Selectable {

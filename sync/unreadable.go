@@ -1,0 +1,167 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
+	"mailmove/state"
+)
+
+// What the source could not give to an earlier pass is asked for again by each, once the rest is done: one message at
+// a time, on a connection of its own, and only so often that a mailbox with many of them costs no more than with few.
+const (
+	againCuts = 3   // connections that may end of it in one pass
+	againMost = 200 // messages in one pass; those asked for least recently come first
+)
+
+// errEnded: the connection ended when the message was asked for.
+var errEnded = errors.New("the connection ended")
+
+// errReadable ends an attempt after which there is mail to carry that could not be read before.
+var errReadable = errors.New("messages can be read again")
+
+// unreadable records what the source listed and did not give. A message that was carried before, and of which only the
+// flags were asked for, keeps its row.
+func (l *lane) unreadable(ctx context.Context, j *job, failed map[imap.UID]error) error {
+	rows, err := l.State.RowsBySource(ctx, j.pair.ID, uidsOf(failed))
+	if err != nil {
+		return err
+	}
+	for _, uid := range slices.Sorted(maps.Keys(failed)) {
+		why := failed[uid]
+		if row, known := rows[uint32(uid)]; known && !slices.Contains(j.recopy, uint32(uid)) && row.Status != state.Deferred {
+			if row.Status == state.Stored {
+				l.notice("flags cannot be read: " + why.Error())
+			}
+			continue
+		}
+		if err := l.refuse(ctx, j, state.Row{SourceUID: uint32(uid)}, nil, reasonUnreadable, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askAgain asks for what earlier passes found unreadable. What comes is deferred from then on, as mail that this pass
+// left out, and the error errReadable has the pass carry it. In a dry run it is only counted as wanted.
+func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
+	if a.askedAgain {
+		return nil
+	}
+	a.askedAgain = true
+	list, err := a.known(ctx, jobs)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	ctx, cancel := both(ctx, a.intake)
+	defer cancel()
+	h := &hunt{pass: a.pass}
+	defer h.close()
+	readable := false
+	for _, u := range list[:min(len(list), againMost)] {
+		if h.cuts >= againCuts || ctx.Err() != nil {
+			break
+		}
+		if err := h.connect(ctx); err != nil {
+			break // the mail that can be read is carried; the next pass asks again
+		}
+		row, why := h.one(ctx, u)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case a.DryRun && row != nil:
+			u.job.wanted([]uint32{row.SourceUID})
+			continue
+		case a.DryRun:
+			continue
+		case row != nil:
+			readable = true
+			err = a.State.PutRows(ctx, u.Pair, []state.Row{*row})
+		case why != nil:
+			if u.LastPass = a.report.Pass; why != errEnded { // what was told when it was isolated says more
+				u.Detail = why.Error()
+			}
+			_, err = a.State.PutException(ctx, u.Exception)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if readable {
+		return errReadable
+	}
+	return nil
+}
+
+// asked is a message that was unreadable.
+type asked struct {
+	state.Exception
+	job *job
+}
+
+// known are the unreadable messages of these folders that nobody has agreed to leave behind, those asked for least
+// recently first.
+func (a *attempt) known(ctx context.Context, jobs []*job) ([]asked, error) {
+	all, err := a.State.Exceptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byPair := make(map[int64]*job)
+	for _, j := range jobs {
+		if j.pair.ID != 0 && j.task != matchLedger && a.hindered[j] == nil {
+			byPair[j.pair.ID] = j
+		}
+	}
+	var out []asked
+	for _, e := range all {
+		j := byPair[e.Pair]
+		if e.Reason != reasonUnreadable || e.UID == 0 || e.Accepted || j == nil || e.LastPass == a.report.Pass {
+			continue
+		}
+		rows, err := a.State.RowsBySource(ctx, e.Pair, []uint32{e.UID})
+		if err != nil {
+			return nil, err
+		}
+		if rows[e.UID].Status == state.Refused {
+			out = append(out, asked{e, j})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y asked) int { return cmp.Compare(x.LastPass, y.LastPass) })
+	return out, nil
+}
+
+// one asks for a message. It gives its row once it comes, and why not where it does not; neither where it is gone, or
+// that is not known.
+func (h *hunt) one(ctx context.Context, u asked) (row *state.Row, why error) {
+	h.question = question{u.job.source.Raw, u.job.sourceValidity(), wholeMessage}
+	res, err := h.conn.Visit(ctx, imapx.Visit{Folder: h.folder, UIDValidity: h.validity, Reads: []imapx.Read{{UIDs: uidSet([]uint32{u.UID}), Want: h.want}}},
+		imapx.VisitHandler{
+			Alloc: func(_ context.Context, size int64) (imapx.Body, error) {
+				return &counted{size: size, last: new(time.Time)}, nil
+			},
+			Message: func(_ int, m imapx.Message) error {
+				row = &state.Row{SourceUID: uint32(m.UID), Status: state.Deferred, Size: m.Body.Len(), Date: unixOf(m.Date)}
+				return nil
+			},
+		})
+	switch {
+	case err == nil:
+		return row, res.Failed[imap.UID(u.UID)]
+	case row != nil:
+		return row, nil
+	}
+	var ie *imapx.Error
+	if errors.As(err, &ie) && ie.Scope != imapx.ScopeAccount {
+		return nil, nil // the folder itself
+	}
+	h.close()
+	h.cuts++
+	return nil, errEnded
+}
