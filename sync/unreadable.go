@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -64,7 +63,7 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 	defer cancel()
 	h := &hunt{pass: a.pass}
 	defer h.close()
-	readable := false
+	readable := make(map[*job][]state.Row)
 	for _, u := range list[:min(len(list), againMost)] {
 		if h.cuts >= againCuts || ctx.Err() != nil {
 			break
@@ -82,8 +81,7 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 		case a.DryRun:
 			continue
 		case row != nil:
-			readable = true
-			err = a.State.PutRows(ctx, u.Pair, []state.Row{*row})
+			readable[u.job] = append(readable[u.job], *row)
 		case why != nil:
 			if u.LastPass = a.report.Pass; why != errEnded { // what was told when it was isolated says more
 				u.Detail = why.Error()
@@ -94,10 +92,38 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 			return err
 		}
 	}
-	if readable {
-		return errReadable
+	if len(readable) == 0 {
+		return nil
 	}
-	return nil
+	for j, rows := range readable {
+		if err := a.becameReadable(ctx, j, rows); err != nil {
+			return err
+		}
+	}
+	return errReadable
+}
+
+// becameReadable plans messages of a folder to be carried. One that the target has already, and no ledger row explains,
+// is taken for the same: where the state was lost, a message could not be compared as long as it was unreadable.
+func (a *attempt) becameReadable(ctx context.Context, j *job, rows []state.Row) error {
+	if t := j.target; t != nil && t.Mark != nil && !j.retarget {
+		found, err := a.locate(ctx, a.lanes[0].dst, j.pair, t.Mark.UIDValidity, 1, rows)
+		if err != nil {
+			return err
+		}
+		var same []uint32
+		for i, uid := range found.uids {
+			if uid != 0 {
+				rows[i].Status, rows[i].TargetUID = state.Stored, uid
+				same = append(same, rows[i].SourceUID)
+			}
+		}
+		if err := a.State.ClearExceptions(ctx, j.pair.ID, same); err != nil {
+			return err
+		}
+		a.count(func(r *Report) { r.Matched += int64(len(same)) })
+	}
+	return a.State.PutRows(ctx, j.pair.ID, rows)
 }
 
 // asked is a message that was unreadable.
@@ -143,11 +169,12 @@ func (h *hunt) one(ctx context.Context, u asked) (row *state.Row, why error) {
 	h.question = question{u.job.source.Raw, u.job.sourceValidity(), wholeMessage}
 	res, err := h.conn.Visit(ctx, imapx.Visit{Folder: h.folder, UIDValidity: h.validity, Reads: []imapx.Read{{UIDs: uidSet([]uint32{u.UID}), Want: h.want}}},
 		imapx.VisitHandler{
-			Alloc: func(_ context.Context, size int64) (imapx.Body, error) {
-				return &counted{size: size, last: new(time.Time)}, nil
-			},
+			Alloc: func(_ context.Context, size int64) (imapx.Body, error) { return newDigestOnly(size), nil },
 			Message: func(_ int, m imapx.Message) error {
-				row = &state.Row{SourceUID: uint32(m.UID), Status: state.Deferred, Size: m.Body.Len(), Date: unixOf(m.Date)}
+				b := m.Body.(*digestOnly)
+				fp, _ := b.header.fingerprint()
+				row = &state.Row{SourceUID: uint32(m.UID), Status: state.Deferred, Fingerprint: fp, Digest: b.sum.digest(),
+					Size: b.size, Date: unixOf(m.Date), Flags: flagText(m.Flags)}
 				return nil
 			},
 		})
