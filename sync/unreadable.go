@@ -48,8 +48,8 @@ func (l *lane) unreadable(ctx context.Context, j *job, failed map[imap.UID]error
 	return nil
 }
 
-// askAgain asks for what earlier passes found unreadable. What comes is deferred from then on, as mail that this pass
-// left out, and the error errReadable has the pass carry it. In a dry run it is only counted as wanted.
+// askAgain asks for what earlier passes found unreadable. The error errReadable has the pass make another attempt, in
+// which what came is new mail. In a dry run it is only counted as wanted.
 func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 	if a.askedAgain {
 		return nil
@@ -103,27 +103,91 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 	return errReadable
 }
 
-// becameReadable plans messages of a folder to be carried. One that the target has already, and no ledger row explains,
-// is taken for the same: where the state was lost, a message could not be compared as long as it was unreadable.
+// becameReadable has messages of a folder looked at as new ones, also as ones that may have been moved here; those that
+// the target has already are recorded.
 func (a *attempt) becameReadable(ctx context.Context, j *job, rows []state.Row) error {
 	if t := j.target; t != nil && t.Mark != nil && !j.retarget {
-		found, err := a.locate(ctx, a.lanes[0].dst, j.pair, t.Mark.UIDValidity, 1, rows)
-		if err != nil {
+		var err error
+		if rows, err = a.haveThem(ctx, j, rows); err != nil {
 			return err
 		}
-		var same []uint32
-		for i, uid := range found.uids {
-			if uid != 0 {
-				rows[i].Status, rows[i].TargetUID = state.Stored, uid
-				same = append(same, rows[i].SourceUID)
-			}
-		}
-		if err := a.State.ClearExceptions(ctx, j.pair.ID, same); err != nil {
-			return err
-		}
-		a.count(func(r *Report) { r.Matched += int64(len(same)) })
 	}
-	return a.State.PutRows(ctx, j.pair.ID, rows)
+	again := make([]uint32, len(rows))
+	for i, r := range rows {
+		again[i] = r.SourceUID
+	}
+	err := a.State.Retry(ctx, j.pair.ID, again)
+	if errors.Is(err, state.ErrUnsettled) {
+		return nil // once the window is settled
+	}
+	return err
+}
+
+// haveThem records what the target has, and gives the rest: where the state was lost or the source's UIDs changed, a
+// message could not be compared as long as it was unreadable. Its copy may be one that no row explains, or that of a
+// row which lost its source.
+func (a *attempt) haveThem(ctx context.Context, j *job, rows []state.Row) (rest []state.Row, err error) {
+	dst, validity := a.lanes[0].dst, j.target.Mark.UIDValidity
+	found, err := a.locate(ctx, dst, j.pair, validity, 1, rows)
+	if err != nil {
+		return nil, err
+	}
+	var same []state.Row
+	sort := func(uids []uint32) {
+		rest = nil
+		for i, uid := range uids {
+			if uid == 0 {
+				rest = append(rest, rows[i])
+				continue
+			}
+			rows[i].TargetUID = uid
+			same = append(same, rows[i])
+		}
+	}
+	sort(found.uids)
+	parked, err := a.parked(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	rows = rest
+	couples, err := identify(ctx, dst, j.raw, validity, rowsKnown(rows), parked)
+	if err != nil {
+		return nil, err
+	}
+	uids := make([]uint32, len(rows))
+	for _, c := range couples {
+		uids[c.a] = parked[c.b].uid
+	}
+	sort(uids)
+	if len(same) == 0 {
+		return rest, nil
+	}
+	if err := a.State.PutRows(ctx, j.pair.ID, same); err != nil {
+		return nil, err
+	}
+	a.count(func(r *Report) { r.Matched += int64(len(same)) })
+	return rest, a.State.SettleExceptions(ctx, j.pair.ID, notCarried())
+}
+
+// parked are the copies of messages that lost their source when its UIDs changed, and were not found again.
+func (a *attempt) parked(ctx context.Context, j *job) (out []known, err error) {
+	if j.pair.TargetMark.UIDValidity != j.target.Mark.UIDValidity {
+		return nil, nil
+	}
+	rows, err := a.State.RowsByTarget(ctx, j.pair.ID, 1)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uint32]bool)
+	for _, r := range rows {
+		found[r.TargetUID] = found[r.TargetUID] || r.SourceUID != 0
+	}
+	rows = slices.DeleteFunc(rows, func(r state.Row) bool { return found[r.TargetUID] })
+	out = rowsKnown(rows)
+	for i := range out {
+		out[i].uid = rows[i].TargetUID
+	}
+	return out, nil
 }
 
 // asked is a message that was unreadable.
@@ -173,7 +237,7 @@ func (h *hunt) one(ctx context.Context, u asked) (row *state.Row, why error) {
 			Message: func(_ int, m imapx.Message) error {
 				b := m.Body.(*digestOnly)
 				fp, _ := b.header.fingerprint()
-				row = &state.Row{SourceUID: uint32(m.UID), Status: state.Deferred, Fingerprint: fp, Digest: b.sum.digest(),
+				row = &state.Row{SourceUID: uint32(m.UID), Fingerprint: fp, Digest: b.sum.digest(),
 					Size: b.size, Date: unixOf(m.Date), Flags: flagText(m.Flags)}
 				return nil
 			},
