@@ -170,10 +170,14 @@ func (d *damage) note(ctx context.Context, v imapx.Visit, got []imap.UIDSet, err
 	}
 }
 
-// isolate remembers a message that the source does not give.
-func (d *damage) isolate(s question, uid imap.UID, why error) {
+// isolate remembers a message that the source does not give, and reports that it was not known: a message that is left
+// out already cannot be why a connection ended.
+func (d *damage) isolate(s question, uid imap.UID, why error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.bad[s][uid] != nil {
+		return false
+	}
 	if d.bad[s] == nil {
 		d.bad[s] = make(map[imap.UID]error)
 	}
@@ -181,6 +185,7 @@ func (d *damage) isolate(s question, uid imap.UID, why error) {
 	for _, c := range d.cuts { // what else was under way ended with it
 		c.times = 0
 	}
+	return true
 }
 
 // ripe are the questions where connections ended often enough to look for a message: twice at the same place, and once

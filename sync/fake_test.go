@@ -36,7 +36,7 @@ type fakeServer struct {
 	commands []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
 	loseMove bool                                         // the next MOVE is done and its answer lost
 	damaged  map[*fakeMessage]imapx.Want                  // of which any of this is not given
-	breaks   func(*fakeMessage, imapx.Want) *imapx.Ending // not nil: the connection ends instead
+	breaks   func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
 	held     []held                                       // what dead connections sent and the server has not stored yet
 }
 
@@ -258,7 +258,7 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 		if !covers(r.UIDs, m.uid) || covers(r.Except, m.uid) || m.modseq <= r.ChangedSince {
 			continue
 		}
-		if e := c.harmed(m, r.Want, res); e != nil {
+		if e := c.harmed(m, r, res); e != nil {
 			return e
 		}
 		if res.Failed[imap.UID(m.uid)] != nil {
@@ -289,18 +289,18 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 }
 
 // harmed ends the connection at a message, or lets it fail.
-func (c *fakeConn) harmed(m *fakeMessage, want imapx.Want, res *imapx.VisitResult) error {
+func (c *fakeConn) harmed(m *fakeMessage, r imapx.Read, res *imapx.VisitResult) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.breaks != nil {
-		if end := c.breaks(m, want); end != nil {
+		if end := c.breaks(m, r); end != nil {
 			e := lostError()
 			e.Side, e.Ending = c.side, end
 			c.dead = e
 			return e
 		}
 	}
-	if c.damaged[m]&want != 0 {
+	if c.damaged[m]&r.Want != 0 {
 		if res.Failed == nil {
 			res.Failed = make(map[imap.UID]error)
 		}
@@ -326,7 +326,7 @@ func (c *fakeConn) search(i int, r imapx.Read, messages []*fakeMessage, h imapx.
 	leave()
 	var set imap.UIDSet
 	for _, m := range messages {
-		if covers(r.UIDs, m.uid) {
+		if covers(r.UIDs, m.uid) && !covers(r.Except, m.uid) {
 			set.AddNum(imap.UID(m.uid))
 		}
 	}

@@ -42,10 +42,9 @@ func (p *pass) isolate(ctx context.Context) bool {
 			if ctx.Err() != nil {
 				return false
 			}
-			if why == nil {
+			if why == nil || !p.damage.isolate(s, uid, why) {
 				continue
 			}
-			p.damage.isolate(s, uid, why)
 			p.mu.Lock()
 			p.progress = time.Now()
 			p.mu.Unlock()

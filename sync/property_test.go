@@ -252,7 +252,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 				}
 			},
 			"repaired on the source": func(*rapid.T) { clear(w.src.damaged) },
-			"source renumbered": func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
+			"source renumbered":      func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
 			"target renumbered": func(t *rapid.T) {
 				if f := folder.Draw(t, "folder"); w.dst.folders[f] != nil {
 					w.dst.renumber(f)
