@@ -28,6 +28,7 @@ type attempt struct {
 	unkept         map[int64][]string        // flags that target folders do not keep, by pair; under mu
 	intended       map[int64]map[uint32]bool // source UIDs that intents named when the attempt began, by pair
 	asides         map[string]aside          // source folders by raw name
+	foreseen       foreseen                  // of a dry run
 
 	mu     sync.Mutex
 	err    error           // why the attempt ended early
@@ -44,7 +45,7 @@ type lane struct {
 }
 
 func newAttempt(p *pass) *attempt {
-	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside),
+	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside), foreseen: newForeseen(),
 		intended: make(map[int64]map[uint32]bool)}
 }
 
@@ -69,10 +70,7 @@ func (p *pass) attempt(ctx context.Context) error {
 		return err
 	}
 	if p.DryRun {
-		if err := a.askAgain(ctx, jobs); err != nil {
-			return err
-		}
-		return a.preview(ctx, jobs)
+		return a.foretell(ctx, jobs)
 	}
 	if err := a.review(ctx, jobs); err != nil {
 		return err
