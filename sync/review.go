@@ -46,7 +46,7 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 	var missing []lost
 	var looked []*job
 	for _, j := range jobs {
-		if a.deserted(j) {
+		if !a.DryRun && a.deserted(j) { // a dry run does not know whether the folder was renamed
 			list, err := a.storedRows(ctx, j)
 			if err != nil {
 				return err
