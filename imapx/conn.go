@@ -33,6 +33,7 @@ type conn struct {
 	raw    *rollingConn
 	nc     io.ReadWriteCloser // raw or TLS over it
 	in     *wire.Reader
+	far    *farEnd       // what in reads from
 	out    *bufio.Writer // under writing
 	sel    selection
 	secure bool
@@ -262,7 +263,12 @@ func (c *conn) readAll() {
 		f, err := c.in.Next()
 		if err != nil {
 			c.dropSinks()
-			c.fail(c.lost(err))
+			end := c.ending(err)
+			e := c.lost(err)
+			if e.Kind == KindLost {
+				e.Ending = end
+			}
+			c.fail(e)
 			break
 		}
 		c.trace.received(f.Text)

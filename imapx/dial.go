@@ -168,7 +168,8 @@ func (c *conn) carry(nc interface {
 	Close() error
 }) {
 	c.nc = nc
-	c.in = wire.NewReader(nc, wire.Limits{}, c.literal)
+	c.far = &farEnd{r: nc}
+	c.in = wire.NewReader(c.far, wire.Limits{}, c.literal)
 	c.out = bufio.NewWriterSize(nc, writeBuffer)
 }
 

@@ -65,6 +65,7 @@ type Error struct {
 	Retry  Retry
 	Delay  time.Duration // with RetryLater: what the server suggested, 0: nothing
 	Hint   string        // what to do next, one sentence, may be empty
+	Ending *Ending       // of KindLost: how the far side ended the connection; nil: it was not the far side
 	Err    error         // cause
 }
 

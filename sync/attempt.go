@@ -28,6 +28,7 @@ type attempt struct {
 	unkept         map[int64][]string        // flags that target folders do not keep, by pair; under mu
 	intended       map[int64]map[uint32]bool // source UIDs that intents named when the attempt began, by pair
 	asides         map[string]aside          // source folders by raw name
+	foreseen       foreseen                  // of a dry run
 
 	mu     sync.Mutex
 	err    error           // why the attempt ended early
@@ -44,7 +45,7 @@ type lane struct {
 }
 
 func newAttempt(p *pass) *attempt {
-	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside),
+	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside), foreseen: newForeseen(),
 		intended: make(map[int64]map[uint32]bool)}
 }
 
@@ -69,7 +70,7 @@ func (p *pass) attempt(ctx context.Context) error {
 		return err
 	}
 	if p.DryRun {
-		return a.preview(ctx, jobs)
+		return a.foretell(ctx, jobs)
 	}
 	if err := a.review(ctx, jobs); err != nil {
 		return err
@@ -85,6 +86,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if p.stopped() {
 		return nil
+	}
+	if err := a.askAgain(ctx, jobs); err != nil {
+		return err
 	}
 	if err := a.alarm(ctx); err != nil {
 		return err
@@ -131,7 +135,7 @@ func (a *attempt) addLanes(ctx context.Context, n int) error {
 	for i := range fresh {
 		l := &lane{attempt: a}
 		fresh[i].lane = l
-		wg.Go(func() { l.src, fresh[i].src = a.ConnectSource(ctx) })
+		wg.Go(func() { l.src, fresh[i].src = a.connectSource(ctx) })
 		wg.Go(func() { l.dst, fresh[i].dst = a.ConnectTarget(ctx) })
 	}
 	wg.Wait()
@@ -153,6 +157,15 @@ func (a *attempt) addLanes(ctx context.Context, n int) error {
 		a.notice("going on with fewer connections: " + first.Error())
 	}
 	return nil
+}
+
+// connectSource dials the source under watch.
+func (a *attempt) connectSource(ctx context.Context) (Source, error) {
+	s, err := a.ConnectSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return watched{s, a.damage}, nil
 }
 
 func (l *lane) close() {

@@ -145,16 +145,6 @@ func newLetter(m imapx.Message) *letter {
 	return &letter{uid: uint32(m.UID), flags: m.Flags, date: m.Date, body: b}
 }
 
-// unreadable records what the source listed and did not give.
-func (l *lane) unreadable(ctx context.Context, j *job, failed map[imap.UID]error) error {
-	for uid, why := range failed {
-		if err := l.refuse(ctx, j, state.Row{SourceUID: uint32(uid)}, nil, reasonUnreadable, why); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // refuse records a message that stays behind: a row, so that no pass tries it again by itself, and an exception.
 func (l *lane) refuse(ctx context.Context, j *job, row state.Row, b *body, reason string, why error) error {
 	row.Status, row.TargetUID = state.Refused, 0

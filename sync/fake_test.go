@@ -30,12 +30,14 @@ type fakeServer struct {
 	noDate   func(time.Time) bool // dates that it refuses, without saying so
 	lose     func(n int) fate     // what becomes of the n-th batch, from 1
 	batches  int
-	bodies   int               // fetched since the last call to forget
-	before   func(verb string) // runs before each command, with the lock held
-	failOnce int               // after these many bodies the source refuses to go on, once
-	commands []string          // verbs in order: EXAMINE, FETCH, APPEND, STORE …
-	loseMove bool              // the next MOVE is done and its answer lost
-	held     []held            // what dead connections sent and the server has not stored yet
+	bodies   int                                          // fetched since the last call to forget
+	before   func(verb string)                            // runs before each command, with the lock held
+	failOnce int                                          // after these many bodies the source refuses to go on, once
+	commands []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	loseMove bool                                         // the next MOVE is done and its answer lost
+	damaged  map[*fakeMessage]imapx.Want                  // of which any of this is not given
+	breaks   func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
+	held     []held                                       // what dead connections sent and the server has not stored yet
 }
 
 // fate of a batch whose connection dies.
@@ -239,14 +241,14 @@ func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandle
 		return res, e
 	}
 	for i, r := range v.Reads {
-		if err := c.read(ctx, i, r, messages, h); err != nil {
+		if err := c.read(ctx, i, r, messages, h, &res); err != nil {
 			return res, err
 		}
 	}
 	return res, nil
 }
 
-func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler) error {
+func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fakeMessage, h imapx.VisitHandler, res *imapx.VisitResult) error {
 	if r.Want == 0 {
 		return c.search(i, r, messages, h)
 	}
@@ -254,6 +256,12 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 	leave()
 	for _, m := range messages {
 		if !covers(r.UIDs, m.uid) || covers(r.Except, m.uid) || m.modseq <= r.ChangedSince {
+			continue
+		}
+		if e := c.harmed(m, r, res); e != nil {
+			return e
+		}
+		if res.Failed[imap.UID(m.uid)] != nil {
 			continue
 		}
 		out := imapx.Message{UID: imap.UID(m.uid), Flags: m.flags, Date: m.date, Size: int64(len(m.data))}
@@ -280,6 +288,27 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 	return nil
 }
 
+// harmed ends the connection at a message, or lets it fail.
+func (c *fakeConn) harmed(m *fakeMessage, r imapx.Read, res *imapx.VisitResult) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.breaks != nil {
+		if end := c.breaks(m, r); end != nil {
+			e := lostError()
+			e.Side, e.Ending = c.side, end
+			c.dead = e
+			return e
+		}
+	}
+	if c.damaged[m]&r.Want != 0 {
+		if res.Failed == nil {
+			res.Failed = make(map[imap.UID]error)
+		}
+		res.Failed[imap.UID(m.uid)] = &imapx.Error{Op: "UID FETCH", Side: c.side, UID: imap.UID(m.uid), Text: "damaged", Kind: imapx.KindFetch, Scope: imapx.ScopeMessage}
+	}
+	return nil
+}
+
 // sendBody counts a body, or refuses to send it.
 func (c *fakeConn) sendBody() error {
 	c.mu.Lock()
@@ -297,7 +326,7 @@ func (c *fakeConn) search(i int, r imapx.Read, messages []*fakeMessage, h imapx.
 	leave()
 	var set imap.UIDSet
 	for _, m := range messages {
-		if covers(r.UIDs, m.uid) {
+		if covers(r.UIDs, m.uid) && !covers(r.Except, m.uid) {
 			set.AddNum(imap.UID(m.uid))
 		}
 	}

@@ -76,7 +76,7 @@ func (a *attempt) folders(ctx context.Context) ([]FolderPlan, error) {
 	}
 	a.tellIdle(m.idle)
 	sizes := make(map[string]int64)
-	if s, ok := a.lanes[0].src.(sizer); ok {
+	if s, ok := bare(a.lanes[0].src).(sizer); ok {
 		var ask []string
 		for _, f := range a.source.Folders {
 			if f.Selectable {

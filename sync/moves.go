@@ -55,8 +55,10 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
-		return err
+	if !a.DryRun {
+		if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
+			return err
+		}
 	}
 	type route struct {
 		from int64
@@ -203,6 +205,13 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 			uids.AddNum(imap.UID(old.TargetUID))
 		}
 	}
+	if a.DryRun {
+		for _, r := range slices.Concat(rows, stay) {
+			add(a.foreseen.known, dst, r.SourceUID)
+		}
+		a.count(func(r *Report) { r.Followed += int64(len(rows)) })
+		return nil
+	}
 	if err := a.State.PutPair(ctx, &dst.pair); err != nil {
 		return err
 	}
@@ -268,6 +277,9 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		return err
 	}
 	opened := ready[0].Opened
+	if ready[0].Created {
+		a.count(func(r *Report) { r.FoldersCreated++ })
+	}
 	w := state.Window{Pair: dst.pair.ID, Pass: a.report.Pass, UIDValidity: opened.UIDValidity, Floor: max(uint32(opened.UIDNext), 1),
 		Created: time.Now(), Rows: rows}
 	if err := a.State.Intend(ctx, &w); err != nil {

@@ -23,6 +23,8 @@ type pass struct {
 	watched    map[int64]bool // windows that this pass recovered and looks at again before it ends
 	recovered  time.Time      // when the last of them was
 	planned    bool           // the folder pairs were told
+	damage     *damage
+	askedAgain bool           // what earlier passes found unreadable was asked for
 	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
 
 	window atomic.Int64 // bytes of a window now, from windowLeast to windowBytes
@@ -43,6 +45,7 @@ func newPass(ctx context.Context, o Options) (*pass, error) {
 		rules:    rules,
 		bodies:   newBodies(newBudget(o.Memory/2), o.SpoolDir),
 		watched:  make(map[int64]bool),
+		damage:   newDamage(),
 		refusals: make(map[string]int),
 		progress: time.Now(),
 	}
@@ -128,6 +131,8 @@ func (p *pass) attempts(ctx context.Context) error {
 			return ErrInterrupted
 		case err == nil:
 			return nil
+		case errors.Is(err, errReadable):
+			continue
 		}
 		var ie *imapx.Error
 		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && n >= offlineTries(ie) {
@@ -136,11 +141,15 @@ func (p *pass) attempts(ctx context.Context) error {
 		if p.stopped() {
 			return ErrInterrupted
 		}
+		if p.isolate(ctx) {
+			n = -1 // the next attempt is the first one without that message
+			continue
+		}
 		p.mu.Lock()
 		if p.progress.After(started) {
 			n = 0
 		}
-		if ie.Kind == imapx.KindLost { // a MULTIAPPEND is stored whole or not at all: what the line does not last for may fit in parts
+		if ie.Kind == imapx.KindLost && ie.Side != "source" { // a MULTIAPPEND is stored whole or not at all: what the line does not last for may fit in parts
 			p.window.Store(max(p.window.Load()/4, windowLeast))
 		}
 		idle := time.Since(p.progress)

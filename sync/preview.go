@@ -14,8 +14,8 @@ import (
 
 // preview counts what a pass over these folder pairs would do, for a dry run. It reads what the pass would read to
 // decide, sizes and flags of messages or, where both sides hold mail without a ledger, what they are told apart by;
-// bodies only where the pass needs them for that. What was moved on the source counts as new: following moves changes
-// the state.
+// bodies only where the pass needs them for that. What was moved on the source, and what is gone on the target, was found
+// before (foretell).
 func (a *attempt) preview(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
 		if j.task != matchLedger { // there all is looked at anew
@@ -27,6 +27,10 @@ func (a *attempt) preview(ctx context.Context, jobs []*job) error {
 	g.SetLimit(foldersAtOnce)
 	for _, j := range jobs {
 		if j.task == nothing || j.task == createOnly {
+			continue
+		}
+		if err := a.hindered[j]; err != nil {
+			a.notice("cannot be looked at: " + err.Error())
 			continue
 		}
 		g.Go(func() error {
@@ -94,11 +98,14 @@ func (l *lane) previewRead(ctx context.Context, j *job, r imapx.Read, carried fu
 	}
 	r.Want = imapx.WantDate | imapx.WantSize
 	t := tallied{limit: l.dst.Limits().Append}
-	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{r}},
+	res, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{r}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-			t.add(m.Size, carried(m))
+			if !l.foreseen.known[j][uint32(m.UID)] {
+				t.add(m.Size, carried(m))
+			}
 			return nil
 		}})
+	t.unreadable = int64(len(res.Failed))
 	l.wouldCopy(j, t)
 	return err
 }
@@ -107,6 +114,7 @@ func (l *lane) previewRead(ctx context.Context, j *job, r imapx.Read, carried fu
 type tallied struct {
 	limit                              uint64 // APPENDLIMIT, 0: none
 	messages, bytes, refused, deferred int64
+	unreadable                         int64 // already for what a dry run asks
 }
 
 // add counts a message by RFC822.SIZE, which is a hint: the pass itself goes by what it has read.
@@ -126,6 +134,9 @@ func (l *lane) wouldCopy(j *job, t tallied) {
 	l.count(func(r *Report) { r.ToCopy += t.messages; r.ToCopyBytes += t.bytes; r.Deferred += t.deferred })
 	if t.refused > 0 {
 		l.notice(fmt.Sprintf("%s: %s (%s or %s)", j.source.Name, counted(int(t.refused), "message would be an exception", "messages would be exceptions"), reasonTooBig, reasonEmpty))
+	}
+	if t.unreadable > 0 {
+		l.notice(fmt.Sprintf("%s: %d messages would be exceptions (%s)", j.source.Name, t.unreadable, reasonUnreadable))
 	}
 }
 
@@ -153,7 +164,7 @@ func (l *lane) previewFlags(ctx context.Context, j *job, since uint64) error {
 		}
 		for _, u := range part {
 			row, ok := rows[u.uid]
-			if add, remove := flagDiff(parseFlags(row.Flags), u.flags); ok && row.Status == state.Stored && row.TargetUID != 0 && len(add)+len(remove) > 0 {
+			if add, remove := flagDiff(parseFlags(row.Flags), u.flags); ok && row.Status == state.Stored && row.TargetUID != 0 && len(add)+len(remove) > 0 && !l.foreseen.absent[j.pair.ID][u.uid] {
 				changed++
 			}
 		}

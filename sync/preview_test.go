@@ -61,6 +61,31 @@ func TestDryRunForetells(t *testing.T) {
 			},
 			recopy: true,
 		},
+		{
+			name:   "moved on the source",
+			before: func(b *bench) { b.fill("INBOX", 0, 10); b.src.folder("A") },
+			then: func(b *bench) {
+				b.src.move("INBOX", 3, "A")
+				b.src.move("INBOX", 4, "New")
+				b.src.move("INBOX", 5, "A")
+				b.src.move("INBOX", 6, "A")
+				b.dst.setFlags("INBOX", 5, imap.FlagFlagged) // touched
+				b.dst.expunge("INBOX", 6)                    // gone
+				b.fill("INBOX", 10, 13)
+			},
+		},
+		{
+			name:   "moved and deleted on the target",
+			before: func(b *bench) { b.fill("INBOX", 0, 30); b.dst.folder("Of the user") },
+			then: func(b *bench) {
+				b.dst.move("INBOX", 2, "Of the user")
+				for uid := uint32(5); uid < 9; uid++ {
+					b.dst.expunge("INBOX", uid)
+					b.src.setFlags("INBOX", uid, imap.FlagFlagged)
+				}
+				b.src.setFlags("INBOX", 20, imap.FlagFlagged)
+			},
+		},
 		{name: "too large and empty", then: func(b *bench) {
 			b.dst.limit = 500
 			b.fill("INBOX", 0, 5)
@@ -78,12 +103,12 @@ func TestDryRunForetells(t *testing.T) {
 				}
 				c.then(b)
 				dry := b.pass(func(o *Options) { o.DryRun, o.RecopyGone = true, c.recopy })
-				if n := b.dst.count("APPEND") + b.dst.count("STORE") + b.dst.count("CREATE") + b.dst.count("EXPUNGE"); n > 0 || dry.Copied != 0 {
+				if n := b.dst.count("APPEND") + b.dst.count("STORE") + b.dst.count("CREATE") + b.dst.count("EXPUNGE") + b.dst.count("MOVE"); n > 0 || dry.Copied != 0 {
 					t.Fatalf("it wrote: %v", b.dst.commands)
 				}
 				real := b.pass(func(o *Options) { o.RecopyGone = c.recopy })
-				said := fmt.Sprint(dry.ToCopy, dry.ToCopyBytes, dry.Matched, dry.Flags, dry.FoldersCreated, dry.Folders, dry.SourceMessages)
-				did := fmt.Sprint(real.Copied, real.CopiedBytes, real.Matched, real.Flags, real.FoldersCreated, real.Folders, real.SourceMessages)
+				said := fmt.Sprint(dry.ToCopy, dry.ToCopyBytes, dry.Matched, dry.Flags, dry.Followed, dry.Moved, dry.Gone, dry.FoldersCreated, dry.Folders, dry.SourceMessages)
+				did := fmt.Sprint(real.Copied, real.CopiedBytes, real.Matched, real.Flags, real.Followed, real.Moved, real.Gone, real.FoldersCreated, real.Folders, real.SourceMessages)
 				if said != did {
 					t.Errorf("MODSEQ %v: said %s, did %s", modseq, said, did)
 				}

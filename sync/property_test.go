@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"mailmove/imapx"
 	"mailmove/state"
 )
 
@@ -138,7 +139,7 @@ func (w *world) told(t *rapid.T) map[string]int {
 		t.Fatal(err)
 	}
 	for _, e := range list {
-		if e.Reason == reasonMoved && !tell(e.Folder, e.UID) {
+		if (e.Reason == reasonMoved || e.Reason == reasonUnreadable) && !tell(e.Folder, e.UID) {
 			t.Fatalf("an exception for a message that the source does not have: %+v", e)
 		}
 	}
@@ -182,6 +183,17 @@ func (s *fakeServer) renumber(folder string) {
 	f.modseq++
 }
 
+// damage keeps a message of the source from being read.
+func (w *world) damage(folder string, uid uint32, want imapx.Want) {
+	w.src.mu.Lock()
+	defer w.src.mu.Unlock()
+	for _, m := range w.src.folders[folder].messages {
+		if m.uid == uid {
+			w.src.damaged[m] = want
+		}
+	}
+}
+
 // TestNothingLostNothingTwice lets random things happen between passes, losses of connections and of the state
 // among them.
 func TestNothingLostNothingTwice(t *testing.T) {
@@ -191,6 +203,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 		w := &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)},
 			ever: map[string]int{}, foreign: map[string]int{}, deleted: map[string]int{}}
 		w.dir = tempDir(t)
+		w.src.damaged = make(map[*fakeMessage]imapx.Want)
 		w.merged = rapid.Bool().Draw(t, "merged")
 		folder := rapid.SampledFrom([]string{"INBOX", "A", "B"})
 		content := rapid.SampledFrom(all)
@@ -235,7 +248,13 @@ func TestNothingLostNothingTwice(t *testing.T) {
 					w.deleted[w.at(f, c)]++
 				}
 			},
-			"source renumbered": func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
+			"damaged on the source": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.src); ok {
+					w.damage(f, uid, rapid.SampledFrom([]imapx.Want{imapx.WantBody, imapx.WantBody | imapx.WantIdentity}).Draw(t, "in"))
+				}
+			},
+			"repaired on the source": func(*rapid.T) { clear(w.src.damaged) },
+			"source renumbered":      func(t *rapid.T) { w.src.renumber(folder.Draw(t, "folder")) },
 			"target renumbered": func(t *rapid.T) {
 				if f := folder.Draw(t, "folder"); w.dst.folders[f] != nil {
 					w.dst.renumber(f)

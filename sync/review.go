@@ -46,7 +46,7 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 	var missing []lost
 	var looked []*job
 	for _, j := range jobs {
-		if a.deserted(j) {
+		if !a.DryRun && a.deserted(j) { // a dry run does not know whether the folder was renamed
 			list, err := a.storedRows(ctx, j)
 			if err != nil {
 				return err
@@ -76,6 +76,9 @@ func (a *attempt) review(ctx context.Context, jobs []*job) error {
 		}
 	}
 	for _, j := range looked {
+		if a.DryRun {
+			break
+		}
 		j.pair.TargetMark = stateMark(*j.target.Mark)
 		if err := a.State.CommitTargetMark(ctx, j.pair.ID, j.pair.TargetMark); err != nil {
 			return err
@@ -241,6 +244,12 @@ func (a *attempt) remember(ctx context.Context, missing []lost, moved []bool) er
 			gone++
 		}
 		groups[g] = append(groups[g], m.row.SourceUID)
+	}
+	if a.DryRun {
+		for g, uids := range groups {
+			add(a.foreseen.absent, g.pair, uids...)
+		}
+		clear(groups)
 	}
 	for _, g := range slices.SortedFunc(maps.Keys(groups), func(x, y group) int { return int(x.pair-y.pair)*8 + int(x.status) - int(y.status) }) {
 		if err := a.State.SetStatus(ctx, g.pair, groups[g], g.status); err != nil {

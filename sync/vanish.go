@@ -159,6 +159,12 @@ func (a *attempt) rebind(ctx context.Context, _, dst *job, couples []couple, gon
 		}
 		rows = append(rows, r)
 	}
+	if a.DryRun {
+		for _, r := range rows {
+			add(a.foreseen.known, dst, r.SourceUID)
+		}
+		return nil
+	}
 	if err := a.State.PutRows(ctx, dst.pair.ID, rows); err != nil {
 		return err
 	}
@@ -205,6 +211,9 @@ func (a *attempt) vanishedRows(ctx context.Context, jobs []*job) ([]lost, error)
 		})
 		if err != nil {
 			return nil, err
+		}
+		if a.DryRun {
+			continue
 		}
 		if err := a.State.ClearExceptions(ctx, j.pair.ID, untold); err != nil { // there is no message any more that was not carried
 			return nil, err

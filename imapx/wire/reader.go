@@ -59,6 +59,7 @@ type Reader struct {
 	hook   Hook
 	frame  Frame
 	kept   uint64 // literal bytes of this frame in memory
+	taken  uint64 // literal bytes of this frame that have come
 }
 
 // NewReader reads frames from r. hook may be nil.
@@ -79,12 +80,15 @@ func NewReader(r io.Reader, limits Limits, hook Hook) *Reader {
 // must be none (RFC 9051 section 11.1: injected responses).
 func (r *Reader) Buffered() int { return r.br.Buffered() }
 
+// Partial tells, after Next has failed, how many bytes had come of the frame that is not complete.
+func (r *Reader) Partial() uint64 { return uint64(len(r.frame.Text)) + r.taken }
+
 // Next gives the next frame. Its error is final: io.EOF at a frame boundary, io.ErrUnexpectedEOF within a
 // frame, an error wrapping ErrProtocol, or the connection's own. With a final error the sinks of the frame in
 // progress are given back too, so that their owner can release them.
 func (r *Reader) Next() (*Frame, error) {
 	f := &r.frame
-	f.Text, f.Literals, r.kept = f.Text[:0], f.Literals[:0], 0
+	f.Text, f.Literals, r.kept, r.taken = f.Text[:0], f.Literals[:0], 0, 0
 	if cap(f.Text) > 1<<20 {
 		f.Text = nil // one long answer does not stay in memory for good
 	}
@@ -153,7 +157,8 @@ func (r *Reader) literal(size uint64) error {
 	}
 	r.kept += size
 	l.Data = make([]byte, size)
-	_, err := io.ReadFull(r.br, l.Data)
+	n, err := io.ReadFull(r.br, l.Data)
+	r.taken += uint64(n)
 	return cut(err)
 }
 
@@ -182,6 +187,7 @@ func (r *Reader) copy(w io.Writer, size uint64) error {
 			return cut(err)
 		}
 		size -= n
+		r.taken += n
 	}
 	return nil
 }
