@@ -142,18 +142,20 @@ func (l *lane) wouldCopy(j *job, t tallied) {
 
 // previewFlags counts messages whose flags would change on the target, if its folder keeps them all.
 func (l *lane) previewFlags(ctx context.Context, j *job, since uint64) error {
-	var updates []seen
+	flags := &flagSieve{lane: l, pair: j.pair.ID}
 	_, err := l.src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(),
 		Reads: []imapx.Read{{UIDs: from(1), Want: imapx.WantFlags, ChangedSince: since}}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-			updates = append(updates, seen{uint32(m.UID), m.Flags})
-			return nil
+			return flags.add(ctx, seen{uint32(m.UID), m.Flags})
 		}})
+	if err == nil {
+		err = flags.sift(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	var changed int64
-	for part := range slices.Chunk(updates, 1000) {
+	for part := range slices.Chunk(flags.changed, flagsAtOnce) {
 		uids := make([]uint32, len(part))
 		for i, u := range part {
 			uids[i] = u.uid
