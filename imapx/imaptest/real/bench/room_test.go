@@ -37,13 +37,18 @@ func makeScratch(cache string, room int64) (dir string, inMemory bool, err error
 	return dir, inMemory, os.Chmod(dir, 0o755)
 }
 
-// free is the room of a file system for us, in bytes; 0 where there is none.
+// free is the room of a file system for us, in bytes; 0 where there is none. A memory file system runs out of inodes
+// first, for the room is given for small files: one takes a page, and leaves a little for the rest.
 func free(path string) int64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(path, &st); err != nil {
 		return 0
 	}
-	return int64(st.Bavail) * st.Bsize
+	room := int64(st.Bavail) * st.Bsize
+	if st.Files > 0 { // some count none
+		room = min(room, int64(st.Ffree)*6<<10)
+	}
+	return room
 }
 
 // memory is a line of /proc/meminfo in bytes.
