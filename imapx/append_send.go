@@ -120,7 +120,7 @@ func (t *Target) check(b AppendBatch, errs []error) (good []outgoing) {
 
 func (t *Target) newOp(folder string, messages []outgoing) *appendOp {
 	op := &appendOp{messages: messages}
-	op.cmd = &command{op: "APPEND", folder: folder, kind: KindAppend, scope: ScopeMessage}
+	op.cmd = &command{op: "APPEND", folder: folder, kind: KindAppend, scope: ScopeMessage, mail: true}
 	op.cmd.finish = func(h *command) {
 		switch {
 		case op.sending.Load() || h.status.name == "BAD" && op.unasked.Load():

@@ -16,6 +16,7 @@ type command struct {
 	folder string // raw, for messages
 	scope  Scope  // what a refusal kills where its code does not say
 	kind   Kind   // class of a refusal where its code does not say
+	mail   bool   // it carries messages, so that the line can be measured
 
 	data      func(r *wire.Response, head bool) (taken bool, err error) // untagged answers; may be nil
 	malformed func(error)                                               // a frame did not parse while this was the oldest command; may be nil

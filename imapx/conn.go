@@ -1,7 +1,6 @@
 package imapx
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -33,10 +32,11 @@ type conn struct {
 	raw    *rollingConn
 	nc     io.ReadWriteCloser // raw or TLS over it
 	in     *wire.Reader
-	far    *farEnd       // what in reads from
-	out    *bufio.Writer // under writing
+	far    *farEnd // what in reads from
+	out    *outlet // under writing
 	sel    selection
 	secure bool
+	asked  bool // to compress; under writing
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
 
@@ -120,6 +120,11 @@ func (c *conn) exclusively(ctx context.Context, do func() error) error {
 // write puts a command in flight and writes its parts. Not ok without an error: the command was answered before
 // all was written, and nothing more of it may be sent. The caller is the only writer.
 func (c *conn) write(w *wire.Command, h *command, parts []wire.Part) (ok bool, err error) {
+	if h.mail {
+		if err := c.compressForMail(); err != nil {
+			return false, err
+		}
+	}
 	if err := c.begin(w, h); err != nil {
 		return false, err
 	}
@@ -164,7 +169,7 @@ func (c *conn) begin(w *wire.Command, h *command) error {
 	c.queue = append(c.queue, h)
 	c.lastUse = time.Now()
 	c.mu.Unlock()
-	c.raw.expect(1)
+	c.raw.expect(1, h.mail)
 	c.trace.line("C", w.Trace())
 	return nil
 }
@@ -369,7 +374,7 @@ func (c *conn) tagged(r *wire.Response) {
 		c.setCaps(string(r.Args))
 	}
 	h.status = status{name: r.Name, code: imap.ResponseCode(r.Code), args: string(r.Args), text: r.Text}
-	c.raw.expect(-1)
+	c.raw.expect(-1, h.mail)
 	if h.finish != nil {
 		h.finish(h)
 	}

@@ -1,7 +1,6 @@
 package imapx
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,6 +30,9 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
+	if o.Line == nil {
+		o.Line = new(Line)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -39,7 +41,11 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 		return nil, err
 	}
 	c.start()
-	if err := c.login(ctx, e); err != nil {
+	err = c.login(ctx, e)
+	if err == nil {
+		err = c.compressOnLogin(ctx)
+	}
+	if err != nil {
 		c.fail(c.error(nil, &Error{Op: "login", Text: "closed", Kind: KindLost}))
 		c.group.Wait()
 		return nil, err
@@ -84,7 +90,7 @@ func open(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 		return nil, c.dialError(e, dialled, err)
 	}
 	c.trace.id = e.Side + " " + connectionID(nc)
-	c.raw = &rollingConn{Conn: nc, timeout: o.Timeout}
+	c.raw = &rollingConn{Conn: nc, timeout: o.Timeout, line: o.Line}
 	c.raw.fix(until)
 	stop := context.AfterFunc(dctx, func() { _ = nc.Close() })
 	err = c.secureAndGreet(dctx, e)
@@ -170,7 +176,7 @@ func (c *conn) carry(nc interface {
 	c.nc = nc
 	c.far = &farEnd{r: nc}
 	c.in = wire.NewReader(c.far, wire.Limits{}, c.literal)
-	c.out = bufio.NewWriterSize(nc, writeBuffer)
+	c.out = newOutlet(nc)
 }
 
 func (c *conn) handshake(ctx context.Context, e Endpoint) error {

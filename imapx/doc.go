@@ -20,6 +20,7 @@
 //	conn.go command.go        the connection: commands in flight and the reader
 //	ending.go                 how it ends, in words
 //	rolling.go trace.go       deadlines; the protocol trace
+//	compress.go outlet.go pace.go   COMPRESS, the way out, and when a line is slow
 //	classify.go               what a refusal means, by code and by text
 //	list.go listparse.go      LIST, LSUB, STATUS, NAMESPACE
 //	select.go                 EXAMINE and SELECT, and who has the selection

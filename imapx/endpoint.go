@@ -39,6 +39,8 @@ type Options struct {
 	Timeout     time.Duration                                                        // longest wait without progress while reading or writing; 0: 2 minutes
 	DialTimeout time.Duration                                                        // TCP connect, TLS handshake and greeting together; 0: 30 seconds
 	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
+	Compress    Compress                                                             // when a server that can compress is asked to
+	Line        *Line                                                                // what is known of the way to the server, for CompressAuto; nil: nothing, and this connection keeps it to itself
 	Trace       io.Writer                                                            // protocol trace, a Write for each line, from several goroutines and connections; credentials and literals never reach it; nil: none
 	Logger      *slog.Logger                                                         // nil: discards
 	Hook        func(effect string)                                                  // called after each command sent and each response read; for tests that die at every step

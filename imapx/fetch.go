@@ -312,6 +312,7 @@ func (v *visit) sendFetch(ctx context.Context, w *work, in *opening, set imap.UI
 	f := &fetch{v: v, work: w, in: in, set: ordered(set), partial: map[imap.UID]*fetched{}}
 	f.cmd = &command{op: "UID FETCH", folder: v.v.Folder, kind: KindFetch, scope: ScopeFolder, data: f.take, finish: f.finish}
 	if w.read.Want&WantBody != 0 {
+		f.cmd.mail = true
 		f.cmd.body = func() *visit {
 			if !f.live() {
 				return nil

@@ -16,10 +16,12 @@ const writePiece = 64 << 10
 type rollingConn struct {
 	net.Conn
 	timeout time.Duration
+	line    *Line
 
 	mu      sync.Mutex
-	waiting int       // answers we wait for; 0: the server may be silent for as long as it likes
-	reading bool      // false: the reader is busy with what it read, so silence is not the server's
+	waiting int  // answers we wait for; 0: the server may be silent for as long as it likes
+	reading bool // false: the reader is busy with what it read, so silence is not the server's
+	pace    pace
 	until   time.Time // not zero: one fixed deadline for everything, while connecting
 }
 
@@ -27,11 +29,16 @@ func (c *rollingConn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	c.reading = true
 	c.arm()
+	c.pace.waits(time.Now())
 	c.mu.Unlock()
 	n, err := c.Conn.Read(p)
 	c.mu.Lock()
 	c.reading = false
+	rate := c.pace.came(n, time.Now())
 	c.mu.Unlock()
+	if rate > 0 {
+		c.line.Note(rate)
+	}
 	return n, err
 }
 
@@ -44,7 +51,7 @@ func (c *rollingConn) Write(p []byte) (int, error) {
 		n, err := c.Conn.Write(p[done:min(len(p), done+writePiece)])
 		done += n
 		if n > 0 {
-			c.progress()
+			c.progress(n)
 		}
 		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && (n > 0 || c.held())) {
 			return done, err
@@ -53,10 +60,13 @@ func (c *rollingConn) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// expect counts the answers that are waited for up (1) or down (-1).
-func (c *rollingConn) expect(delta int) {
+// expect counts the answers that are waited for up (1) or down (-1), and those whose commands carry mail.
+func (c *rollingConn) expect(delta int, mail bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if mail {
+		c.pace.carry(delta, time.Now())
+	}
 	before := c.waiting
 	c.waiting += delta
 	if c.reading && (before == 0) != (c.waiting == 0) {
@@ -65,9 +75,10 @@ func (c *rollingConn) expect(delta int) {
 }
 
 // progress rolls the reader's deadline too: a server need not answer while it is being sent to.
-func (c *rollingConn) progress() {
+func (c *rollingConn) progress(sent int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.pace.moved(sent)
 	if c.reading {
 		c.arm()
 	}

@@ -83,6 +83,13 @@ func (r *Reader) Buffered() int { return r.br.Buffered() }
 // Partial tells, after Next has failed, how many bytes had come of the frame that is not complete.
 func (r *Reader) Partial() uint64 { return uint64(len(r.frame.Text)) + r.taken }
 
+// Through puts f between the connection and the frames to come, from the very byte on that follows the last frame
+// (COMPRESS, RFC 4978), be it read ahead or not. What f gets is an io.ByteReader, so that it need not read further than
+// it must. It is called between two calls of Next.
+func (r *Reader) Through(f func(io.Reader) io.Reader) {
+	r.br = bufio.NewReaderSize(f(r.br), readBuffer)
+}
+
 // Next gives the next frame. Its error is final: io.EOF at a frame boundary, io.ErrUnexpectedEOF within a
 // frame, an error wrapping ErrProtocol, or the connection's own. With a final error the sinks of the frame in
 // progress are given back too, so that their owner can release them.
