@@ -53,6 +53,7 @@ type transfer struct {
 	Settle, LateWindow     time.Duration
 	Timeout                time.Duration // without progress on a connection, 0: the default
 	Connections            int           // 0: the default
+	Compress               imapx.Compress
 	Mapping                mailsync.Mapping
 	Filter                 mailsync.Filter
 	Trace                  string                                                  // file, "": none
@@ -71,7 +72,7 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 		return mailsync.Report{}, err
 	}
 	defer st.Close()
-	opts := imapx.Options{Hook: x.Step, Timeout: x.Timeout}
+	opts := imapx.Options{Hook: x.Step, Timeout: x.Timeout, Compress: x.Compress}
 	if x.Trace != "" {
 		f, err := os.Create(x.Trace)
 		if err != nil {
@@ -82,6 +83,7 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	}
 	source, target := opts, opts
 	source.Dial, target.Dial = x.SourceDial, x.TargetDial
+	source.Line, target.Line = new(imapx.Line), new(imapx.Line)
 	return mailsync.Run(ctx, x.options(st, source, target))
 }
 
