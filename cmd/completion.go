@@ -78,6 +78,8 @@ func valuesOf(f *pflag.Flag) cobra.CompletionFunc {
 		return cobra.FixedCompletions(reasonNames(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*tlsMode)(nil).Type():
 		return cobra.FixedCompletions(tlsModes(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Value.Type() == (*compressMode)(nil).Type():
+		return cobra.FixedCompletions(compressModes(), cobra.ShellCompDirectiveNoFileComp)
 	}
 	return cobra.NoFileCompletions
 }

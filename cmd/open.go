@@ -38,15 +38,17 @@ func (o *opened) close() error { return errors.Join(o.logins.close(), o.file.Clo
 
 // ports are the engine's ways to both servers.
 func (p *pass) ports(o *mailsync.Options, stop <-chan struct{}, logins *logins, options imapx.Options) {
+	source, target := options, options
+	source.Line, target.Line = new(imapx.Line), new(imapx.Line) // what one connection learns holds for the others of its side
 	o.ConnectSource = func(ctx context.Context) (mailsync.Source, error) {
-		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, options)
+		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, source)
 		if err != nil {
 			return nil, err // never s: a nil session in an interface is not nil
 		}
 		return s, nil
 	}
 	o.ConnectTarget = func(ctx context.Context) (mailsync.Target, error) {
-		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, options)
+		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, target)
 		if err != nil {
 			return nil, err
 		}

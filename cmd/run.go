@@ -40,7 +40,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	}
 	render := ui.New(p.uiOptions(a))
 	defer render.Close()
-	options := imapx.Options{Trace: tracer}
+	options := imapx.Options{Trace: tracer, Compress: p.compress}
 	stop := a.stops.pass()
 	o := mailsync.Options{
 		Account: p.account, State: open.file, SpoolDir: p.stateDir, Mapping: p.mapping,

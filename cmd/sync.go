@@ -24,6 +24,7 @@ type syncFlags struct {
 	memory      byteSize
 	connections int
 	retryFor    interval
+	compress    compressMode
 	filter      filterFlags
 	recopyGone  bool
 	loginNow    bool
@@ -47,7 +48,7 @@ const syncExample = `  export MAILMOVE_SOURCE_PASSWORD=… MAILMOVE_TARGET_PASSW
 func newSync(a *app) *cobra.Command {
 	f := &syncFlags{
 		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
-		memory: 64 << 20, retryFor: interval(5 * time.Minute), progress: interval(time.Minute),
+		memory: 64 << 20, retryFor: interval(5 * time.Minute), compress: compressMode(imapx.CompressAuto), progress: interval(time.Minute),
 	}
 	c := &cobra.Command{
 		Use:     "sync --source HOST --source-user NAME --target … --target-user …",
@@ -102,6 +103,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.Var(&f.memory, "memory", "most memory for messages in flight, for example 64MiB")
 		s.IntVar(&f.connections, "connections", 2, "`N` connections to each server, 1 to 16")
 		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
+		s.Var(&f.compress, "compress", "compress the lines where the servers can: on, off, or auto, which is where a line is slow")
 		s.BoolVar(&f.recopyGone, "recopy-gone", false, "copy again what is gone on the target, and was not moved there")
 		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
@@ -153,7 +155,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	}
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
-		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
+		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), compress: imapx.Compress(f.compress),
 		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
@@ -179,6 +181,7 @@ type pass struct {
 	memory      int64
 	connections int
 	retryFor    time.Duration
+	compress    imapx.Compress
 	filter      mailsync.Filter
 	recopyGone  bool
 	loginNow    bool
