@@ -44,10 +44,14 @@ func (c *conn) compress() error {
 		return nil
 	}
 	c.asked = true
+	h := &command{op: "COMPRESS", kind: KindConnect, scope: ScopeAccount}
+	out, err := compressedOutlet(c.nc) // before the server switches: from there on only the compressor will do
+	if err != nil {
+		return c.unsendable(h, err)
+	}
 	if err := c.drain(); err != nil {
 		return err
 	}
-	h := &command{op: "COMPRESS", kind: KindConnect, scope: ScopeAccount}
 	h.finish = func(h *command) {
 		if h.status.name == "OK" { // the very next byte, which may be read already, is the server's compressor's
 			c.in.Through(func(r io.Reader) io.Reader { return flate.NewReaderOpts(r, flate.WithPartialBlock()) })
@@ -69,14 +73,9 @@ func (c *conn) compress() error {
 	if h.lost != nil {
 		return h.lost
 	}
-	if h.status.name != "OK" {
-		return nil
+	if h.status.name == "OK" {
+		c.out = out
 	}
-	out, err := compressedOutlet(c.nc)
-	if err != nil {
-		return c.unsendable(h, err)
-	}
-	c.out = out
 	return nil
 }
 

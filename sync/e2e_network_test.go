@@ -91,6 +91,7 @@ func TestE2ERandomCuts(t *testing.T) {
 		for _, side := range []string{"source", "target"} {
 			x := s.account(t)
 			x.Settle, x.LateWindow = 300*time.Millisecond, time.Second
+			x.Compress = imapx.Compress(rng.IntN(3))
 			direct := x
 			addr := map[string]*string{"source": &x.Source, "target": &x.Target}[side]
 			n := 100<<10 + rng.Int64N(233<<10)
