@@ -3,6 +3,7 @@ package imapx
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/klauspost/compress/flate"
@@ -40,7 +41,7 @@ func (c *conn) compressForMail() error {
 // there: nothing may be in flight before it, for servers answer several commands at a time, and nothing be sent behind it
 // (RFC 4978 section 3). A refusal, such as [COMPRESSIONACTIVE] where TLS compresses already, leaves all as it is.
 func (c *conn) compress() error {
-	if c.asked || !c.has(capCompress) {
+	if c.asked || c.opts.Line.plain.Load() || !c.has(capCompress) {
 		return nil
 	}
 	c.asked = true
@@ -54,6 +55,7 @@ func (c *conn) compress() error {
 	}
 	h.finish = func(h *command) {
 		if h.status.name == "OK" { // the very next byte, which may be read already, is the server's compressor's
+			c.inflating = true
 			c.in.Through(func(r io.Reader) io.Reader { return flate.NewReaderOpts(r, flate.WithPartialBlock()) })
 		}
 	}
@@ -77,6 +79,16 @@ func (c *conn) compress() error {
 		c.out = out
 	}
 	return nil
+}
+
+// distrust ends compression on this line, for this run, where the server closed a compressed connection in good order while
+// mail was on its way. A server may do so at one damaged message, which is told from an accident by where the answer
+// stops (Ending), and a compressor that dies with its server keeps back what is different each time. Only the reader may
+// call it, when reading has ended.
+func (c *conn) distrust() {
+	if c.inflating && c.far.clean && slices.ContainsFunc(c.inFlight(), func(h *command) bool { return h.mail }) {
+		c.opts.Line.plain.Store(true)
+	}
 }
 
 // drain waits until nothing is in flight. The caller is the only writer, so nothing is added meanwhile; each command

@@ -285,3 +285,50 @@ func TestCompressAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestCompressDistrust: where a server closes a compressed connection in the middle of mail, where it stopped has to be
+// comparable: the next connections of the line are not compressed. A reset says nothing of the server, nor does an end
+// without mail on its way.
+func TestCompressDistrust(t *testing.T) {
+	for name, c := range map[string]struct {
+		mail, reset bool
+		again       bool // COMPRESS on the next connection
+	}{
+		"closed within mail": {mail: true},
+		"reset within mail":  {mail: true, reset: true, again: true},
+		"closed when idle":   {again: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			e := serve(t, func(s *scripted) {
+				s.hello(offersCompress)
+				if n++; n == 1 || c.again {
+					s.send("%s OK go\n", s.expect("COMPRESS DEFLATE"))
+					s.inflating()
+				}
+				if n > 1 {
+					s.oneMessage()
+					return
+				}
+				if c.mail {
+					s.examined(1, "1")
+					s.send("* 1 FETCH (UID 1 FLAGS () BODY[] {10}\n01234")
+				}
+				if c.reset {
+					time.Sleep(50 * time.Millisecond) // what was sent before would be thrown away
+					s.nc.(*flushing).Conn.(*net.TCPConn).SetLinger(0)
+				}
+			})
+			o := imapx.Options{Compress: imapx.CompressOn, Line: new(imapx.Line), Timeout: 5 * time.Second}
+			src, ctx := dialScripted(t, e, o)
+			var got collector
+			if _, err := src.Visit(ctx, bodies(everything()), got.handler()); err == nil || len(got.messages) > 0 {
+				t.Errorf("%v, %+v", err, got)
+			}
+			src, ctx = dialScripted(t, e, o)
+			if _, err := src.Visit(ctx, bodies(everything()), got.handler()); err != nil || string(got.body(t, 1)) != "0123456789" {
+				t.Errorf("%v, %+v", err, got)
+			}
+		})
+	}
+}

@@ -47,6 +47,7 @@ type conn struct {
 	group   sync.WaitGroup
 
 	sinks     []*bodySink // of the frame that is being read; the reader's own
+	inflating bool        // the server compresses; the reader's own
 	discarded uint64      // bytes of bodies that nobody wanted, since the last one somebody did
 
 	mu      sync.Mutex
@@ -268,6 +269,7 @@ func (c *conn) readAll() {
 		f, err := c.in.Next()
 		if err != nil {
 			c.dropSinks()
+			c.distrust()
 			end := c.ending(err)
 			e := c.lost(err)
 			if e.Kind == KindLost {

@@ -8,7 +8,7 @@ import (
 )
 
 // deflateLevel is the best of those that are much faster than any slow line; what more effort would gain is in
-// docs/decisions/0014-compression.md.
+// docs/decisions/0015-compression.md.
 const deflateLevel = 3
 
 // outlet is the way out: a buffer in which pipelined commands share packets and, once the server has agreed to

@@ -16,7 +16,10 @@ const (
 
 // Line is what the connections of one side learn of the way to their server; they share it (Options.Line). Its zero
 // value knows nothing. Its methods may be called concurrently.
-type Line struct{ rate atomic.Int64 }
+type Line struct {
+	rate  atomic.Int64
+	plain atomic.Bool // compressed no more: see distrust
+}
 
 // Rate is how many bytes a second one connection carried while mail was on its way; 0: not measured.
 func (l *Line) Rate() int64 { return l.rate.Load() }
