@@ -231,24 +231,28 @@ func doubtOf(a, b int, here, there read) doubt {
 	return different
 }
 
-// bare tells of a folder without messages that the target lacks.
+// bare tells of a folder without messages that the target lacks. Where it has some, they tell it.
 func (c *comparison) bare() {
-	if c.target() != nil {
+	if c.target() != nil || len(c.src) > 0 {
 		return
 	}
 	p := c.group[0]
 	d := Difference{Word: Missing, Source: p.Source.Name, Target: c.name(), Detail: "the target has no such folder"}
-	switch e, known := c.except(p, 0, func(reason string) bool { return reason == mailsync.ReasonFolder }); {
+	switch detail, known := c.folderException(p); {
 	case known:
-		d.Word, d.Detail = KnownException, e.Reason+": "+e.Detail
-	case p.Stored != nil && p.Stored.TargetMark.UIDValidity != 0:
+		d.Word, d.Detail = KnownException, detail
+	case p.Stored != nil && p.Stored.SourceMark.UIDValidity != 0:
 		d.Word, d.Detail = ByUser, "the target has no such folder any more"
-	case p.Stored == nil && c.State != nil && len(c.src) == 0:
+	case p.Stored == nil && c.State != nil:
 		d.Word, d.Detail = ArrivedSince, "the folder is new on the source"
-	case len(c.src) > 0:
-		return // its messages tell it
 	}
 	c.diffs = append(c.diffs, d)
+}
+
+// folderException gives the reason for which a folder could not be carried.
+func (r *run) folderException(p mailsync.Pairing) (detail string, known bool) {
+	e, known := r.except(p, 0, func(reason string) bool { return reason == mailsync.ReasonFolder })
+	return e.Reason + ": " + e.Detail, known
 }
 
 // unread is for a folder that a server does not open: nothing in it is known to be the same.
@@ -261,8 +265,8 @@ func (r *run) unread(_ context.Context, g group, ie *imapx.Error) error {
 	p := g[0]
 	d := Difference{Word: Missing, Source: p.Source.Name, Target: g.name(), Messages: f.Source.Messages,
 		Detail: fmt.Sprintf("cannot be compared: %v", ie)}
-	if e, known := r.except(p, 0, func(reason string) bool { return reason == mailsync.ReasonFolder }); known {
-		d.Word, d.Detail = KnownException, e.Reason+": "+e.Detail
+	if detail, known := r.folderException(p); known {
+		d.Word, d.Detail = KnownException, detail
 	}
 	r.folder(g, f, []Difference{d})
 	return nil

@@ -185,6 +185,9 @@ func (c *comparison) absent(s *rec) (word Word, detail string, carried bool) {
 	if e, is := c.except(p, s.uid, mailsync.NotCarried); is {
 		return KnownException, strings.TrimSuffix(e.Reason+": "+e.Detail, ": "), false
 	}
+	if detail, is := c.folderException(p); is && c.target() == nil {
+		return KnownException, detail, false
+	}
 	switch {
 	case s.failed:
 		return Missing, "the source lists it and does not give it", false
