@@ -58,6 +58,8 @@ func (f *verifyFlags) compare(ctx context.Context, a *app, p *pass) (err error) 
 // notEqualHint says what to do next.
 func notEqualHint(r verify.Report) string {
 	switch {
+	case r.TooMany && r.Level == verify.Counts:
+		return "more is gone from its folders than people take away; --level identity tells what was moved from what is lost"
 	case r.TooMany:
 		return "more is gone from the target than people take away: a restored server, retention or a fault? mailmove sync --recopy-gone copies it again"
 	case !r.State && (r.Words[verify.Extra] > 0 || r.Words[verify.Missing] > 0):

@@ -39,6 +39,9 @@ func NotCarried(reason string) bool {
 // ReasonDate is the reason of an exception that says that a message was carried with another date.
 const ReasonDate = reasonDate
 
+// ReasonLateDouble is the reason of an exception that says that a message is on the target twice.
+const ReasonLateDouble = reasonLateDouble
+
 // ReasonFolder is the reason of an exception that says that a folder could not be carried.
 const ReasonFolder = reasonFolder
 

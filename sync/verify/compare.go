@@ -31,16 +31,17 @@ type comparison struct {
 func (r *run) compare(ctx context.Context, l *line, g group) error {
 	c := &comparison{run: r, line: l, group: g, reader: reader{r.Level, r.Sample}, opened: make([]imapx.Opened, len(g))}
 	err := c.read(ctx)
+	if err == nil {
+		c.ledger, err = r.ledger(ctx, g, c.opened, c.there)
+	}
+	if err == nil {
+		err = c.match(ctx)
+	}
 	if ie, is := ofFolder(err); is && ctx.Err() == nil {
-		return r.unread(ctx, g, ie)
+		r.unread(g, ie)
+		return nil
 	}
 	if err != nil {
-		return err
-	}
-	if c.ledger, err = r.ledger(ctx, g, c.opened, c.there); err != nil {
-		return err
-	}
-	if err := c.match(ctx); err != nil {
 		return err
 	}
 	c.leftOnSource()
@@ -54,7 +55,7 @@ func (r *run) compare(ctx context.Context, l *line, g group) error {
 // read reads all of the source folders and the target folder, both sides at once.
 func (c *comparison) read(ctx context.Context) error {
 	lists := make([][]rec, len(c.group))
-	return sidesThen(ctx, func(ctx context.Context) error {
+	err := sides(ctx, func(ctx context.Context) error {
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(2)
 		for i, p := range c.group {
@@ -69,26 +70,19 @@ func (c *comparison) read(ctx context.Context) error {
 			c.dst, c.there, err = c.reader.folder(ctx, c.line.dst, c.raw(), 0, 0)
 		}
 		return err
-	}, func() {
-		for i, list := range lists {
-			for k := range list {
-				list[k].from = int32(i)
-			}
-			c.src = append(c.src, list...)
-			if len(lists) == 1 {
-				c.src = list
-			}
-			lists[i] = nil
-		}
-		c.sums.Source, c.sums.There = totalOf(c.src), totalOf(c.dst)
 	})
-}
-
-func sidesThen(ctx context.Context, source, target func(context.Context) error, then func()) error {
-	err := sides(ctx, source, target)
-	if err == nil {
-		then()
+	for i, list := range lists {
+		for k := range list {
+			list[k].from = int32(i)
+		}
+		if i == 0 {
+			c.src = list
+		} else {
+			c.src = append(c.src, list...)
+		}
+		lists[i] = nil
 	}
+	c.sums.Source, c.sums.There = totalOf(c.src), totalOf(c.dst)
 	return err
 }
 
@@ -256,7 +250,7 @@ func (r *run) folderException(p mailsync.Pairing) (detail string, known bool) {
 }
 
 // unread is for a folder that a server does not open: nothing in it is known to be the same.
-func (r *run) unread(_ context.Context, g group, ie *imapx.Error) error {
+func (r *run) unread(g group, ie *imapx.Error) {
 	var f Folder
 	f.Source.Messages = g.messages()
 	if t := g.target(); t != nil && t.Mark != nil {
@@ -269,5 +263,4 @@ func (r *run) unread(_ context.Context, g group, ie *imapx.Error) error {
 		d.Word, d.Detail = KnownException, detail
 	}
 	r.folder(g, f, []Difference{d})
-	return nil
 }

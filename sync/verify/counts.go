@@ -25,12 +25,12 @@ func (r *run) countGroup(ctx context.Context, g group) error {
 		if p.Source.Mark == nil {
 			add(1, Missing, "the source does not say how many messages it has")
 		}
-		r.source32 = append(r.source32, listed(p.Source))
+		r.sourceFolders = append(r.sourceFolders, listed(p.Source))
 	}
 	f.Source.Messages = g.messages()
 	t := g.target()
 	if t != nil {
-		r.target32 = append(r.target32, listed(t))
+		r.targetFolders = append(r.targetFolders, listed(t))
 	}
 	if t != nil && t.Mark == nil {
 		add(f.Source.Messages, Missing, "the target does not say how many messages it has")
@@ -40,7 +40,7 @@ func (r *run) countGroup(ctx context.Context, g group) error {
 	if t != nil {
 		f.There.Messages = int64(t.Mark.Messages)
 	}
-	if !carriedAny(g) || r.State == nil {
+	if r.State == nil || !holds(g) {
 		add(f.Source.Messages-f.There.Messages, Missing, "")
 		add(f.There.Messages-f.Source.Messages, Extra, "")
 	} else {
@@ -62,19 +62,29 @@ func (r *run) countGroup(ctx context.Context, g group) error {
 		}
 		r.report.expected += h.there + h.gone
 	}
-	c := comparison{run: r, group: g, src: make([]rec, f.Source.Messages)}
-	c.bare()
+	c := comparison{run: r, group: g}
+	if f.Source.Messages == 0 {
+		c.bare()
+	}
 	r.folder(g, f, append(diffs, c.diffs...))
 	return nil
 }
 
-func carriedAny(g group) bool {
+// holds reports that the ledger of a group can be counted: passes carried it, and the UIDs on both sides are still those
+// that it has.
+func holds(g group) bool {
+	any := false
 	for _, p := range g {
-		if p.Stored != nil && p.Stored.SourceMark.UIDValidity != 0 {
-			return true
+		if p.Stored == nil || p.Stored.SourceMark.UIDValidity == 0 {
+			continue
+		}
+		any = true
+		was, now := p.Stored.TargetMark.UIDValidity, g.target()
+		if p.Source.Mark != nil && p.Source.Mark.UIDValidity != p.Stored.SourceMark.UIDValidity || now != nil && was != 0 && now.Mark.UIDValidity != was {
+			return false
 		}
 	}
-	return false
+	return any
 }
 
 // tally is what the ledger has of a group, in messages.

@@ -24,7 +24,10 @@ import (
 	"mailmove/sync/verify"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The embedded server does not wait for its own connections when it is closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/emersion/go-imap/v2/imapserver.(*Conn).serve"))
+}
 
 // account is a mailbox on two Dovecots, with the state of the passes between them.
 type account struct {
@@ -33,10 +36,20 @@ type account struct {
 	user     string
 	dir      string // state
 	mapping  mailsync.Mapping
+	filter   mailsync.Filter
+	through  map[string]string // addresses to dial instead of the servers', by side
 }
 
 // migrated gives an account after its first pass.
 func migrated(t *testing.T, p imaptest.Preset, target real.Options) *account {
+	t.Helper()
+	a := fresh(t, p, target)
+	a.pass()
+	return a
+}
+
+// fresh gives an account that no pass has seen.
+func fresh(t *testing.T, p imaptest.Preset, target real.Options) *account {
 	t.Helper()
 	a := &account{T: t, src: real.Dovecot(t, real.Options{}), dst: real.Dovecot(t, target), dir: t.TempDir()}
 	a.user = a.src.FreshUser()
@@ -46,7 +59,6 @@ func migrated(t *testing.T, p imaptest.Preset, target real.Options) *account {
 	_, err = c.WriteMaildir(tree)
 	a.must(err)
 	a.src.LoadMaildir(a.user, tree)
-	a.pass()
 	return a
 }
 
@@ -75,7 +87,11 @@ func (a *account) server(name string) *real.Server {
 }
 
 func (a *account) endpoint(name string) imapx.Endpoint {
-	host, port, err := net.SplitHostPort(a.server(name).Addr())
+	addr := a.server(name).Addr()
+	if other := a.through[name]; other != "" {
+		addr = other
+	}
+	host, port, err := net.SplitHostPort(addr)
 	a.must(err)
 	n, err := strconv.Atoi(port)
 	a.must(err)
@@ -90,7 +106,7 @@ func (a *account) pass() {
 	st, err := state.Open(ctx, state.Options{Dir: a.dir, Account: "test"})
 	a.must(err)
 	defer st.Close()
-	_, err = mailsync.Run(ctx, mailsync.Options{Account: "test", State: st, SpoolDir: a.dir, Mapping: a.mapping,
+	_, err = mailsync.Run(ctx, mailsync.Options{Account: "test", State: st, SpoolDir: a.dir, Mapping: a.mapping, Filter: a.filter,
 		ConnectSource: a.side("source"),
 		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
 			s, err := imapx.DialTarget(ctx, a.endpoint("target"), imapx.Options{})
@@ -115,7 +131,7 @@ func (a *account) verify(level verify.Level, sample float64, dir string) outcome
 	defer cancel()
 	var out outcome
 	o := verify.Options{Account: "test", ConnectSource: a.side("source"), ConnectTarget: a.side("target"), Mapping: a.mapping,
-		Level: level, Sample: sample, Difference: func(d verify.Difference) { out.diffs = append(out.diffs, d) }}
+		Level: level, Sample: sample, Pause: 10 * time.Millisecond, Difference: func(d verify.Difference) { out.diffs = append(out.diffs, d) }}
 	if dir != "" {
 		st, err := state.Open(ctx, state.Options{Dir: dir, Account: "test", ReadOnly: true})
 		a.must(err)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -32,16 +33,14 @@ func (r *run) keep(c *comparison) {
 	r.found = append(r.found, c.strays...)
 	r.report.expected += c.ledger.all
 	for i, p := range c.group {
-		var own []rec
-		for k := range c.src {
-			if int(c.src[k].from) == i {
-				own = append(own, c.src[k])
-			}
+		own := c.src
+		if len(c.group) > 1 {
+			own = slices.DeleteFunc(slices.Clone(own), func(k rec) bool { return int(k.from) != i })
 		}
-		r.source32 = append(r.source32, c.reader.receipt(p.Source.Name, p.Source.Raw, c.opened[i], own))
+		r.sourceFolders = append(r.sourceFolders, c.reader.receipt(p.Source.Name, p.Source.Raw, c.opened[i], own))
 	}
 	if c.target() != nil {
-		r.target32 = append(r.target32, c.reader.receipt(c.name(), c.raw(), c.there, c.dst))
+		r.targetFolders = append(r.targetFolders, c.reader.receipt(c.name(), c.raw(), c.there, c.dst))
 	}
 	for _, list := range [][]rec{c.src, c.dst} {
 		for i := range list {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -100,34 +101,45 @@ func dateText(unix int64) string {
 // flagsDiffer compares flags three ways: with the ledger it is known which side changed. Flags are compared without
 // regard to case (RFC 9051 section 2.3.2).
 func (c *comparison) flagsDiffer(s, t *rec) (out []finding) {
-	here, there := flagSet(s.flags), flagSet(t.flags)
-	lacking := c.lacking(s)
+	if s.flags == t.flags {
+		return nil
+	}
+	here, there, lacking := flagSet(s.flags), flagSet(t.flags), c.lacking(s)
 	e := c.ledger.of(s)
-	for _, f := range union(here, there) {
-		if here[f] == there[f] {
-			continue
-		}
-		detail := f + " on the target only"
-		if here[f] {
-			detail = f + " on the source only"
-		}
-		word := Altered
-		switch {
-		case here[f] && lacking[f]:
-			word, detail = KnownException, "flag: "+f+" is not kept by the target folder"
-		case e == nil || !c.ledger.known[s.from]:
-		case flagSet(e.flags)[f] != here[f]:
-			word, detail = ArrivedSince, detail+", since the last pass"
+	var carried map[string]string
+	if e != nil {
+		carried = flagSet(e.flags)
+	}
+	for _, f := range slices.Sorted(maps.Keys(here)) {
+		switch _, both := there[f]; {
+		case both:
+		case lacking[f] != "":
+			out = append(out, finding{KnownException, "flag: the target folder does not keep " + here[f]})
 		default:
-			word = Changed
+			out = append(out, finding{flagWord(e != nil, carried[f] != ""), here[f] + " on the source only"})
 		}
-		out = append(out, finding{word, detail})
+	}
+	for _, f := range slices.Sorted(maps.Keys(there)) {
+		if _, both := here[f]; !both {
+			out = append(out, finding{flagWord(e != nil, carried[f] == ""), there[f] + " on the target only"})
+		}
 	}
 	return out
 }
 
+// flagWord is for a flag that one side has. kept: the source's is as it was when it was carried.
+func flagWord(known, kept bool) Word {
+	switch {
+	case !known:
+		return Altered
+	case kept:
+		return Changed
+	}
+	return ArrivedSince // on the source, since the last pass
+}
+
 // lacking are the flags that the target folder does not keep, as passes have found.
-func (c *comparison) lacking(s *rec) map[string]bool {
+func (c *comparison) lacking(s *rec) map[string]string {
 	p := c.group[s.from]
 	if p.Stored == nil || len(c.unkept[p.Stored.ID]) == 0 {
 		return nil
@@ -135,28 +147,12 @@ func (c *comparison) lacking(s *rec) map[string]bool {
 	return flagSet(strings.Join(c.unkept[p.Stored.ID], " "))
 }
 
-// flagSet holds flags in lower case.
-func flagSet(text string) map[string]bool {
-	if text == "" {
-		return nil
-	}
-	out := make(map[string]bool)
+// flagSet gives flags by their name in lower case.
+func flagSet(text string) map[string]string {
+	out := make(map[string]string)
 	for f := range strings.FieldsSeq(text) {
-		out[strings.ToLower(f)] = true
+		out[strings.ToLower(f)] = f
 	}
-	return out
-}
-
-func union(a, b map[string]bool) (out []string) {
-	for f := range a {
-		out = append(out, f)
-	}
-	for f := range b {
-		if !a[f] {
-			out = append(out, f)
-		}
-	}
-	slices.Sort(out)
 	return out
 }
 
@@ -216,14 +212,17 @@ func (c *comparison) absent(s *rec) (word Word, detail string, carried bool) {
 
 // leftOnTarget finds words for messages of the target that have no partner in their folder.
 func (c *comparison) leftOnTarget() {
-	twins := make(map[likeness]bool)
+	twins := make(map[likeness]int) // those that have a partner: their place on the source, or -1
 	held := c.held()
 	twin := tiers()[5] // fingerprint and size
-	for _, list := range [][]rec{c.src, c.dst} {
-		for i := range list {
-			if l, ok := twin(&list[i]); ok && list[i].mated {
-				twins[l] = true
-			}
+	for i := range c.dst {
+		if l, ok := twin(&c.dst[i]); ok && c.dst[i].mated {
+			twins[l] = -1
+		}
+	}
+	for i := range c.src {
+		if l, ok := twin(&c.src[i]); ok && c.src[i].mated {
+			twins[l] = i
 		}
 	}
 	for i := range c.dst {
@@ -233,12 +232,15 @@ func (c *comparison) leftOnTarget() {
 		}
 		d := c.difference(nil, t)
 		l, named := twin(t)
+		of, double := twins[l]
 		switch {
 		case t.failed && !c.ledger.carried[t.uid]:
 			d.Word, d.Detail = Extra, "the target lists it and does not give it"
 		case c.ledger.carried[t.uid] && !held[t.uid]:
 			d.Word, d.Detail = ByUser, "it was carried, and is not in its folder on the source any more"
-		case named && twins[l]:
+		case named && double && of >= 0 && c.lateDouble(&c.src[of]):
+			d.Word, d.Detail = KnownException, mailsync.ReasonLateDouble
+		case named && double:
 			d.Word, d.Detail = Extra, "there twice: another message of this folder is the same"
 		case c.State == nil:
 			d.Word = Extra
@@ -259,4 +261,10 @@ func (c *comparison) held() map[uint32]bool {
 		}
 	}
 	return out
+}
+
+// lateDouble reports that passes know of a second copy that they could not remove.
+func (c *comparison) lateDouble(s *rec) bool {
+	_, known := c.except(c.group[s.from], s.uid, func(reason string) bool { return reason == mailsync.ReasonLateDouble })
+	return known
 }

@@ -12,8 +12,8 @@ type couple struct {
 	doubt bool // only their bytes can tell whether they are the same
 }
 
-// byLedger pairs what the ledger says belongs together, where both sides agree with it. What it says and the
-// fingerprints do not is given apart: one of the two was altered, unless each has another partner.
+// byLedger pairs what the ledger says belongs together, where both sides agree with it. What it says and they do not is
+// given apart: one of the two was altered, unless another partner is nearer.
 func byLedger(src, dst []rec, carriedAs func(*rec) uint32) (sure, claimed []couple) {
 	at := make(map[uint32]int, len(dst))
 	for i := range dst {
@@ -26,11 +26,11 @@ func byLedger(src, dst []rec, carriedAs func(*rec) uint32) (sure, claimed []coup
 			continue
 		}
 		c := couple{a: i, b: b}
-		if src[i].failed || dst[b].failed || src[i].fp != dst[b].fp {
+		s, t := &src[i], &dst[b]
+		if s.failed || t.failed || s.fp != t.fp || s.date != t.date || unlike(s, t) {
 			claimed = append(claimed, c)
 			continue
 		}
-		c.doubt = unlike(&src[i], &dst[b])
 		src[i].mated, dst[b].mated = true, true
 		sure = append(sure, c)
 	}

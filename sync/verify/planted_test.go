@@ -238,6 +238,8 @@ func TestReceipt(t *testing.T) {
 	a.flip(a.file(".Archive.2019.Q1"))
 	a.held(receipt, "target", "Archive/2019/Q1")
 	a.held(receipt, "source", "")
+	a.must(a.client("target", "").Delete("R&D").Wait())
+	a.held(receipt, "target", "Archive/2019/Q1R&D")
 }
 
 // held expects that the folder, or none where it is "", differs from the receipt.

@@ -69,7 +69,7 @@ func (r *reader) receipt(name, raw string, o imapx.Opened, list []rec) FolderRec
 func (r *run) receipt() *Receipt {
 	p := &r.report
 	out := &Receipt{Format: receiptFormat, Account: p.Account, Time: p.Started.UTC().Truncate(time.Second), Level: p.Level.String(),
-		Sample: p.Sample, Verified: p.Verified(), Differences: p.Words, Source: sideReceipt(r.source32), Target: sideReceipt(r.target32),
+		Sample: p.Sample, Verified: p.Verified(), Differences: p.Words, Source: sideReceipt(r.sourceFolders), Target: sideReceipt(r.targetFolders),
 		Exceptions: []ExceptionReceipt{}}
 	for _, list := range r.exceptions {
 		for _, e := range list {

@@ -68,12 +68,14 @@ type run struct {
 	leftOut      []mailsync.LeftOut
 	lastPass     int64 // when the newest pass that ended began, Unix seconds; 0: none did
 
-	mu                 sync.Mutex // guards the rest, and the order of calls to Difference
-	report             Report
-	at                 map[string]int // index in report.Folders, by raw target name
-	lost               []lost         // carried, and not in their folder
-	found              []stray        // on the target, and not the ledger's
-	source32, target32 []FolderReceipt
+	mu     sync.Mutex // guards the rest, and the order of calls to Difference
+	report Report
+	at     map[string]int // index in report.Folders, by raw target name
+	lost   []lost         // carried, and not in their folder
+	found  []stray        // on the target, and not the ledger's
+
+	sourceFolders []FolderReceipt
+	targetFolders []FolderReceipt
 }
 
 // place is a message, or with UID 0 a folder, as exceptions name it.
@@ -105,7 +107,7 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	defer first.close()
-	if err := r.list(ctx, first); err != nil {
+	if err := r.again(ctx, first, func() error { return r.list(ctx, first) }); err != nil {
 		return err
 	}
 	if err := r.recall(ctx); err != nil {
