@@ -10,6 +10,7 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/state"
+	"mailmove/sync/verify"
 )
 
 // addCompletion adds cobra's own command, in our words, and teaches it what flags may hold. It comes last: it looks at
@@ -76,6 +77,10 @@ func valuesOf(f *pflag.Flag) cobra.CompletionFunc {
 		return completeAccounts
 	case f.Name == "reason":
 		return cobra.FixedCompletions(reasonNames(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Name == "level":
+		return cobra.FixedCompletions(verify.Levels(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Name == "against":
+		return cobra.FixedCompletions([]string{"source", "target"}, cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*tlsMode)(nil).Type():
 		return cobra.FixedCompletions(tlsModes(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*compressMode)(nil).Type():

@@ -28,6 +28,7 @@
 //	run.go        the wiring of engine, sessions and state
 //	whose.go      whether a state file is that of the mailboxes at hand
 //	account.go    the state file of an account that there is
+//	verify*.go    mailmove verify: flags, wiring, output, receipts
 //	completion.go what a shell is told that completes a line
 //	sync.go, status.go, exceptions*.go, forget.go, version.go, demo.go   one command each
 package cmd

@@ -32,6 +32,7 @@ const (
 	exitCreate       = 116
 	exitSelect       = 117
 	exitStore        = 120
+	exitNotEqual     = 121
 	exitInterrupt    = 130
 	exitTerminate    = 143
 	exitAuthSrc      = 161
@@ -69,6 +70,7 @@ func exitTable() []exitRow {
 		{exitCreate, "the target refuses a new folder", "read the server's words"},
 		{exitSelect, "a folder cannot be listed or opened", "read the server's words"},
 		{exitStore, "the target refuses flags", "read the server's words"},
+		{exitNotEqual, "mailmove verify: both sides differ, or a server from its receipt, and nothing explains it", "docs/verify.md explains the words"},
 		{exitInterrupt, "stopped by Ctrl-C (SIGINT)", "run it again: it goes on where it was"},
 		{exitTerminate, "stopped by SIGTERM", "run it again: it goes on where it was"},
 		{exitAuthSrc, "the source refuses the login, or refused it a short while ago", "check user and password"},
