@@ -36,6 +36,7 @@ type conn struct {
 	out    *bufio.Writer // under writing
 	sel    selection
 	secure bool
+	ends   time.Time // of the trust in the server's certificate; zero in clear text
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
 
