@@ -231,3 +231,23 @@ func TestCheckWords(t *testing.T) {
 		t.Errorf("no words for a full mailbox among %v", slices.Sorted(maps.Keys(seen)))
 	}
 }
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "less than a minute", 59 * time.Second: "less than a minute", 90 * time.Second: "about 1 minute", 59 * time.Minute: "about 59 minutes",
+		time.Hour: "about an hour", 90 * time.Minute: "about 1.5 hours", 30 * time.Hour: "about 30 hours",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// A folder's name is a sender's or an old server's: a spreadsheet must not run it, a terminal not obey it.
+func TestCell(t *testing.T) {
+	for in, want := range map[string]string{"": "", "Sent": "Sent", "=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "a\x1b[31m": `a\x1b[31m`, "a=b": "a=b"} {
+		if got := cell(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

@@ -160,6 +160,8 @@ func roughly(d time.Duration) string {
 		return "less than a minute"
 	case d < time.Hour:
 		return "about " + howMany(int64(d.Minutes()), "minute", "minutes")
+	case d < time.Hour+3*time.Minute:
+		return "about an hour"
 	}
 	return "about " + strings.TrimSuffix(fmt.Sprintf("%.1f", d.Hours()), ".0") + " hours"
 }
