@@ -47,6 +47,7 @@ func outside() []arrow {
 		{"github.com/rivo/*", []string{"cmd", "cmd/internal/ui"}},
 		{"github.com/emersion/go-imap/*", []string{"sync", "sync/verify", "imapx", "imapx/*"}},
 		{"github.com/emersion/go-sasl", []string{"imapx", "imapx/*"}},
+		{"github.com/ccojocar/*", []string{"cmd/internal/passwords"}},
 		{"golang.org/x/term", []string{"cmd"}},
 		{"flag", nil},
 		{"log", []string{"imapx/imaptest"}},

@@ -23,6 +23,7 @@ const (
 	exitState        = 73
 	exitOutput       = 74
 	exitProtocol     = 76
+	exitCheck        = 78
 	exitConnectSrc   = 101
 	exitConnectDst   = 102
 	exitExceptions   = 111
@@ -61,6 +62,7 @@ func exitTable() []exitRow {
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
 		{exitOutput, "standard output or the trace could not be written; what was to be done is done", "make room; mailmove status has the result of a pass"},
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
+		{exitCheck, "mailmove check found something that must be set right before mail is moved", "do what the lines with failed say"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
 		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},

@@ -136,3 +136,21 @@ func (m *tlsMode) String() string {
 }
 
 func (*tlsMode) Type() string { return "MODE" }
+
+// percent is a flag value such as 5%, from 0% to 90%.
+type percent int
+
+// mostPercent leaves something to be used.
+const mostPercent = 90
+
+func (p *percent) Set(text string) error {
+	n, err := strconv.ParseUint(strings.TrimSuffix(text, "%"), 10, 7)
+	if err != nil || n > mostPercent {
+		return errors.New("write a share from 0% to " + strconv.Itoa(mostPercent) + "%")
+	}
+	*p = percent(n)
+	return nil
+}
+
+func (p *percent) String() string { return strconv.Itoa(int(*p)) + "%" }
+func (*percent) Type() string     { return "SHARE" }

@@ -44,6 +44,21 @@ func TestByteSize(t *testing.T) {
 	}
 }
 
+func TestPercent(t *testing.T) {
+	for in, want := range map[string]int{"0%": 0, "5%": 5, "5": 5, "90%": 90} {
+		var p percent
+		if err := p.Set(in); err != nil || int(p) != want {
+			t.Errorf("%s: %d, %v", in, p, err)
+		}
+	}
+	for _, in := range []string{"", "%", "91%", "-1%", "5.5%", "5%%", "200", "five"} {
+		var p percent
+		if err := p.Set(in); err == nil {
+			t.Errorf("%q was taken as %d", in, p)
+		}
+	}
+}
+
 func TestInterval(t *testing.T) {
 	for in, want := range map[string]time.Duration{"1m": time.Minute, "off": 0, "90s": 90 * time.Second, "1h": time.Hour} {
 		var i interval

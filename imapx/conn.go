@@ -36,7 +36,8 @@ type conn struct {
 	out    *outlet // under writing
 	sel    selection
 	secure bool
-	asked  bool // to compress; under writing
+	asked  bool      // to compress; under writing
+	ends   time.Time // of the trust in the server's certificate; zero in clear text
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
 

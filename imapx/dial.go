@@ -196,7 +196,7 @@ func (c *conn) handshake(ctx context.Context, e Endpoint) error {
 		}
 		return c.error(nil, x)
 	}
-	c.secure = true
+	c.secure, c.ends = true, trustEnds(tc.ConnectionState().VerifiedChains)
 	c.carry(tc)
 	return nil
 }

@@ -14,7 +14,15 @@ const sizesAtOnce = 256
 // Sizes asks for the bytes of folders (raw names) by STATUS SIZE (RFC 8438). Folders whose size the server does not
 // give are absent, all of them where it does not know how. It can cost the server a look at every message.
 func (s *Source) Sizes(ctx context.Context, folders []string) (map[string]int64, error) {
-	c := s.c
+	return s.c.sizesOf(ctx, folders)
+}
+
+// Sizes is Source.Sizes.
+func (t *Target) Sizes(ctx context.Context, folders []string) (map[string]int64, error) {
+	return t.c.sizesOf(ctx, folders)
+}
+
+func (c *conn) sizesOf(ctx context.Context, folders []string) (map[string]int64, error) {
 	out := make(map[string]int64)
 	if !c.has(imap.CapStatusSize) {
 		return out, nil

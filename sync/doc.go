@@ -15,6 +15,8 @@
 //   - which folder goes where: mapping.go with rules.go (what an admin says), special.go (special folders), names.go
 //     and legal.go (names that a target takes); what a pair needs in a pass: plan.go (all pure functions);
 //   - the plan for people: preview.go; several source folders in one target folder: siblings.go;
+//   - the look at both sides before a first pass: check.go, check_gather.go and check_read.go (what is
+//     asked), check_judge.go (what it means), check_line.go;
 //   - the order of a pass: attempt.go, lane.go; retries: pass.go;
 //   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
 //   - flags: flags.go, delta.go; mail that is on both sides already: adopt.go with match.go and identity.go;
