@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 
+	"mailmove/imapx"
 	"mailmove/state"
 )
 
@@ -53,9 +54,37 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
 		return outcome{}, err
 	}
-	r, err := l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
+	r, err := l.adoptRest(ctx, j, src, couples, res.Opened.Mark, opened.UIDValidity)
 	r.flags += flags
 	return r, err
+}
+
+// adoptRest looks on the target for what no row has, and copies what is not there: a message that could not be read when
+// the state was lost has its copy there and no row.
+func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []couple, mark imapx.Mark, dstValidity uint32) (outcome, error) {
+	had := make([]bool, len(src))
+	for _, c := range couples {
+		had[c.a] = true
+	}
+	rest := where(had, false)
+	if len(rest) == 0 {
+		return outcome{mark: j.covered(mark)}, nil
+	}
+	dst, _, err := survey(ctx, l.dst, j.raw, dstValidity, from(1))
+	if err != nil {
+		return outcome{}, err
+	}
+	src, dst, err = l.withoutLedger(ctx, j, dstValidity, pick(src, rest), dst)
+	if err != nil {
+		return outcome{}, err
+	}
+	if couples, err = l.match(ctx, j, src, dst, mark.UIDValidity, dstValidity); err != nil {
+		return outcome{}, err
+	}
+	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
+		return outcome{}, err
+	}
+	return l.copyRest(ctx, j, src, couples, j.covered(mark))
 }
 
 // heritable are the rows of a pair that messages under new UIDs can have. Deferred ones are dropped by Rekey: what they
