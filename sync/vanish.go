@@ -46,7 +46,7 @@ func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
 			continue
 		}
 		// What was in it may be what is new elsewhere.
-		if again := a.onceMore(&imapx.Error{Op: "LIST", Side: "source", Folder: j.source.Name, Text: "gone since it was listed"}); again != nil {
+		if again := a.onceMore(&imapx.Error{Op: "LIST", Side: a.from(), Folder: j.source.Name, Text: "gone since it was listed"}); again != nil {
 			return again
 		}
 	}
