@@ -15,6 +15,8 @@ const (
 	exitHangup       = 6
 	exitBusy         = 8
 	exitTLS          = 12
+	exitChanging     = 31
+	exitNotEqual     = 32
 	exitUsage        = 64
 	exitStateDamaged = 65
 	exitNoInput      = 66
@@ -52,6 +54,8 @@ func exitTable() []exitRow {
 		{exitHangup, "stopped by SIGHUP (the terminal went away)", "run it again: it goes on where it was"},
 		{exitBusy, "another process is working on this account, or holds a state file", "wait for it"},
 		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
+		{exitChanging, "sync --final: the source is still changing; what came is carried, a tail is required", "switch, then mailmove sync --tail"},
+		{exitNotEqual, "sync --final: source and target are not equal, by more than is explained", "read the message, then --final again"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
 		{exitStateDamaged, "a state file is damaged, of another version, or of other mailboxes", "see the hint"},
 		{exitNoInput, "a password cannot be had; or a file, a state folder, an account or an exception is not there", "see the hint"},
@@ -62,7 +66,7 @@ func exitTable() []exitRow {
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict or --final: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},

@@ -25,6 +25,7 @@ type syncFlags struct {
 	connections int
 	retryFor    interval
 	filter      filterFlags
+	cutover     cutover
 	recopyGone  bool
 	loginNow    bool
 	strict      bool
@@ -113,6 +114,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print events, one JSON object a line (docs/events.md)")
 		s.StringVar(&f.trace, "trace", "", "write the IMAP protocol to `FILE`, without passwords and mail")
 	})
+	group(set, groups[4], f.cutover.bind)
 	bindProfile(set, &f.profile)
 }
 
@@ -147,6 +149,9 @@ func (f *syncFlags) validate() (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.cutover.check(f, filter, mapping); err != nil {
+		return nil, err
+	}
 	dir, err := stateDir(f.stateDir)
 	if err != nil {
 		return nil, err
@@ -154,7 +159,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor),
-		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
+		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -187,6 +192,9 @@ type pass struct {
 	output      ui.Mode
 	progress    time.Duration
 	trace       string
+	cutover     cutover
+	// verify compares both sides at the end of a final pass; nil: by the numbers of messages.
+	verify func(ctx context.Context) (ok bool, differences int, err error)
 }
 
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.
