@@ -93,8 +93,9 @@ type carriedBack struct {
 func (f *File) takeRows(ctx context.Context) error {
 	err := f.write(ctx, "take reversed pairs", func(t *tx) error {
 		_, err := t.exec(`INSERT OR IGNORE INTO pairs (reverse, source, target, source_name, target_name, source_mailboxid,
-				target_mailboxid, target_uidvalidity)
-			SELECT 0, target, source, target_name, source_name, target_mailboxid, source_mailboxid, source_uidvalidity
+				target_mailboxid, source_uidvalidity, source_uidnext, target_uidvalidity)
+			SELECT 0, target, source, target_name, source_name, target_mailboxid, source_mailboxid,
+				target_uidvalidity, target_uidvalidity > 0, source_uidvalidity
 			FROM pairs r WHERE reverse = 1 AND EXISTS (SELECT 1 FROM ledger l WHERE l.pair = r.id AND l.status = 0 AND l.target_uid > 0)
 			ORDER BY id`)
 		return err

@@ -77,7 +77,7 @@ func (j *job) newMailOnly() {
 		j.task, j.create, j.estimate = nothing, false, 0
 		j.retarget = j.retarget && j.target != nil
 	}
-	j.subscribe = j.subscribe && j.create
+	j.subscribe, j.newOnly = j.subscribe && j.create, true
 }
 
 // leaveMoved is followMoves for a pass that carries new mail only: what was moved is no new mail. The copies stay where
@@ -111,7 +111,15 @@ func (a *attempt) leaveMoved(ctx context.Context, jobs []*job, couples []couple,
 	}
 	for _, j := range jobs {
 		if j.create && j.estimate == 0 && j.target == nil && len(j.recopy) == 0 && j.rows > 0 && j.task == copyDelta {
-			j.task, j.create, j.subscribe, j.retarget = nothing, false, false, false // nothing but what was moved
+			// Nothing but what was moved: no folder for it, and marks by which it is seen to leave again.
+			j.task, j.create, j.subscribe, j.retarget = nothing, false, false, false
+			if a.DryRun {
+				continue
+			}
+			j.pair.SourceMark = stateMark(*j.source.Mark)
+			if err := a.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, j.pair.TargetMark); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -228,11 +236,17 @@ func (a *attempt) lateIn(ctx context.Context, mirror *attempt, way state.Pair, w
 		return err
 	}
 	at := slices.IndexFunc(stored, func(p state.Pair) bool { return p.Source == way.Target })
+	if at < 0 {
+		return nil // it was never carried, or is left out
+	}
 	for _, d := range doubles {
-		if at < 0 {
-			break
+		r := state.Row{Status: state.Moved}
+		if i := slices.IndexFunc(w.Rows, func(r state.Row) bool { return r.SourceUID == d.source }); i >= 0 {
+			r = w.Rows[i]
 		}
-		if err := a.State.PutRows(ctx, stored[at].ID, []state.Row{{SourceUID: d.target, Status: state.Refused}}); err != nil {
+		// As a message whose copy is elsewhere on the target: that is known again where it is moved on the source.
+		r.SourceUID, r.TargetUID, r.Status = d.target, 0, state.Moved
+		if err := a.State.PutRows(ctx, stored[at].ID, []state.Row{r}); err != nil {
 			return err
 		}
 		if err := a.except(ctx, state.Exception{Pair: stored[at].ID, Folder: stored[at].SourceName, UID: d.target, Reason: reasonLateDouble,

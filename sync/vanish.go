@@ -56,7 +56,7 @@ func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
 // gainedOnSource reports that new messages are to be copied.
 func (j *job) gainedOnSource() bool {
 	now := j.source.Mark
-	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
+	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == matchTarget && j.newOnly || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
 }
 
 // vanishedBefore adds what earlier passes saw vanish without learning where it went: the folders of a server are not
