@@ -39,7 +39,8 @@ type syncFlags struct {
 
 const syncLong = `One pass over one account: copies what is new on the source, carries changed
 flags, and leaves alone what was moved, deleted or read in the new mailbox.
-The first pass copies everything. The source is never changed.`
+The first pass copies everything. The source is never changed, but with
+--reverse.`
 
 const syncExample = `  export MAILMOVE_SOURCE_PASSWORD=… MAILMOVE_TARGET_PASSWORD=…
   mailmove sync --source mail.old.example --source-user alice@old.example \
