@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/emersion/go-imap/v2"
@@ -9,8 +10,8 @@ import (
 	"mailmove/imapx/wire"
 )
 
-// Drop removes a folder (raw name) that holds no message; of one that holds some it refuses. A folder that is not there
-// is no error: that is what was wanted. A message that arrives between the look and the DELETE goes with the folder, so
+// Drop removes a folder (raw name) that holds no message; of one that holds some it refuses. A folder that the
+// server says is not there (NONEXISTENT) is no error: that is what was wanted. A message that arrives between the look and the DELETE goes with the folder, so
 // it is for folders that nobody else knows.
 func (t *Target) Drop(ctx context.Context, folder string) error {
 	c := t.c
@@ -27,7 +28,8 @@ func (t *Target) Drop(ctx context.Context, folder string) error {
 	}
 	mark, err := c.statusOf(ctx, folder)
 	if err != nil {
-		if e, is := err.(*Error); is && e.Code == imap.ResponseCodeNonExistent {
+		var e *Error
+		if errors.As(err, &e) && e.Code == imap.ResponseCodeNonExistent {
 			return nil
 		}
 		return err
