@@ -43,7 +43,7 @@ func (a *attempt) apart(ctx context.Context) error {
 	switch {
 	case leftover:
 		return oneMailbox("a folder that an earlier pass made on the target to find that out is on the source too")
-	case !same && !(inboxesAlike(a.source, a.target) && !everAlike(stored)):
+	case !same && !(inboxesAlike(a.source, a.target) && !inboxEverAlike(stored)):
 		return nil
 	case a.DryRun && same && !everAlike(stored):
 		return oneMailbox("every folder has the same UIDVALIDITY and UIDNEXT on both sides")
@@ -99,6 +99,16 @@ func everAlike(stored []state.Pair) bool {
 		}
 	}
 	return alike
+}
+
+// inboxEverAlike is everAlike for INBOX alone: the other folders of such servers may have been made at different times.
+func inboxEverAlike(stored []state.Pair) bool {
+	for _, p := range stored {
+		if inboxKey(p.Source) == "INBOX" {
+			return p.SourceMark.UIDValidity != 0 && p.SourceMark.UIDValidity == p.TargetMark.UIDValidity
+		}
+	}
+	return false
 }
 
 // scratchOf begins the names of this account's scratch folders.

@@ -64,6 +64,7 @@ func TestFinalWhileMailArrives(t *testing.T) {
 	var writer sync.WaitGroup
 	o := client(t, s.src.Addr(), x)
 	must(t, o.Create("Trash", nil).Wait())
+	appendTo(t, o, "Trash", message("trash"))
 	writer.Go(func() {
 		for i := 0; ; i++ {
 			select {
