@@ -15,6 +15,7 @@ const (
 	exitHangup       = 6
 	exitBusy         = 8
 	exitTLS          = 12
+	exitChanging     = 31
 	exitUsage        = 64
 	exitStateDamaged = 65
 	exitNoInput      = 66
@@ -54,6 +55,7 @@ func exitTable() []exitRow {
 		{exitHangup, "stopped by SIGHUP (the terminal went away)", "run it again: it goes on where it was"},
 		{exitBusy, "another process is working on this account, or holds a state file", "wait for it"},
 		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
+		{exitChanging, "sync --final: the source is still changing; what came is carried, a tail is required", "switch, then mailmove sync --tail"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
 		{exitStateDamaged, "a state file is damaged, of another version, or of other mailboxes", "see the hint"},
 		{exitNoInput, "a password cannot be had; or a file, a state folder, an account or an exception is not there", "see the hint"},
@@ -65,14 +67,14 @@ func exitTable() []exitRow {
 		{exitCheck, "mailmove check found something that must be set right before mail is moved", "do what the lines with failed say"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict or --final: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},
 		{exitCreate, "the target refuses a new folder", "read the server's words"},
 		{exitSelect, "a folder cannot be listed or opened", "read the server's words"},
 		{exitStore, "the target refuses flags", "read the server's words"},
-		{exitNotEqual, "mailmove verify: both sides differ, or a server from its receipt, and nothing explains it", "docs/verify.md explains the words"},
+		{exitNotEqual, "verify, sync --final: both sides differ, or a server from its receipt, and nothing explains it", "docs/verify.md explains the words"},
 		{exitInterrupt, "stopped by Ctrl-C (SIGINT)", "run it again: it goes on where it was"},
 		{exitTerminate, "stopped by SIGTERM", "run it again: it goes on where it was"},
 		{exitAuthSrc, "the source refuses the login, or refused it a short while ago", "check user and password"},

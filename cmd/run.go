@@ -47,10 +47,14 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	}
-	p.ports(&o, stop, open.logins, options)
-	report, err := mailsync.Run(ctx, o)
+	ports := p.ports
+	if p.cutover.reverse {
+		ports = p.reversePorts
+	}
+	ports(&o, stop, open.logins, options)
+	report, err := p.move(ctx, o)
 	err = a.passError(report, err)
-	if err == nil && p.strict {
+	if err == nil && (p.strict || p.cutover.final) {
 		err = strictError(p.account, report)
 	}
 	if err != nil && !a.screen { // who sits at a terminal knows which account it is

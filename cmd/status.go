@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -78,17 +79,32 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 }
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
-// Messages that their users moved on the target, and those that a filter left out, have a column where there are any.
+// Messages that their users moved on the target, those that a filter left out, those that went back, and final passes
+// have a column where there are any.
 func statusTable(w io.Writer, all []state.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	moved := someColumn(all, func(s state.Summary) int64 { return s.Messages.Moved })
 	deferred := someColumn(all, func(s state.Summary) int64 { return s.Messages.Deferred })
-	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%s%sEXCEPTIONS\tLAST PASS\tACCOUNT\n", moved("MOVED"), deferred("DEFERRED"))
+	reversed := someColumn(all, func(s state.Summary) int64 { return s.Reversed })
+	final := someColumn(all, func(s state.Summary) int64 { return max(0, s.Final.Unix()) })
+	some := func(cells ...string) string { return strings.Join(cells, "") }
+	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%sEXCEPTIONS\t%sLAST PASS\tACCOUNT\n",
+		some(moved("MOVED"), deferred("DEFERRED"), reversed("REVERSED")), final("FINAL"))
 	for _, s := range all {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s%s\t%s\t%s\n", len(s.Pairs), ui.Count(s.Messages.Stored), ui.Bytes(s.Messages.Bytes),
-			moved(ui.Count(s.Messages.Moved)), deferred(ui.Count(s.Messages.Deferred)), ui.Count(s.Exceptions), lastPass(s), ui.Clean(s.Account))
+		m := s.Messages
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s\t%s%s\t%s\n", len(s.Pairs), ui.Count(m.Stored), ui.Bytes(m.Bytes),
+			some(moved(ui.Count(m.Moved)), deferred(ui.Count(m.Deferred)), reversed(ui.Count(s.Reversed))), ui.Count(s.Exceptions),
+			final(finalText(s)), lastPass(s), ui.Clean(s.Account))
 	}
 	return t.Flush()
+}
+
+// finalText says when the final pass was.
+func finalText(s state.Summary) string {
+	if s.Final.IsZero() {
+		return "-"
+	}
+	return stamp(s.Final)
 }
 
 // someColumn makes the cells of a column that is there if one account has a number for it.
@@ -167,8 +183,10 @@ type statusRecord struct {
 	Deferred   int64           `json:"deferred"`
 	SourceGone int64           `json:"source_gone"`
 	Open       int64           `json:"open"`
+	Reversed   int64           `json:"reversed"`
 	Exceptions int64           `json:"exceptions"`
 	Accepted   int64           `json:"accepted"`
+	Final      *time.Time      `json:"final"`
 	LastResult string          `json:"last_result"`
 	LastStart  *time.Time      `json:"last_start"`
 	LastEnd    *time.Time      `json:"last_end"`
@@ -202,7 +220,7 @@ func record(s state.Summary) statusRecord {
 		Account: s.Account, Source: s.Source, Target: s.Target, File: s.Path, FileBytes: s.FileBytes,
 		Running: s.Running, PID: s.Holder.PID, Folders: len(s.Pairs), Stored: s.Messages.Stored, Bytes: s.Messages.Bytes,
 		Moved: s.Messages.Moved, Gone: s.Messages.Gone, Refused: s.Messages.Refused, Deferred: s.Messages.Deferred,
-		SourceGone: s.Messages.SourceGone, Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
+		SourceGone: s.Messages.SourceGone, Reversed: s.Reversed, Final: moment(s.Final), Open: s.WindowMessages, Exceptions: s.Exceptions, Accepted: s.Accepted,
 		Listed: []jsonException{},
 	}
 	if len(s.Passes) > 0 {

@@ -26,6 +26,7 @@ type syncFlags struct {
 	retryFor    interval
 	compress    compressMode
 	filter      filterFlags
+	cutover     cutover
 	recopyGone  bool
 	loginNow    bool
 	strict      bool
@@ -39,7 +40,8 @@ type syncFlags struct {
 
 const syncLong = `One pass over one account: copies what is new on the source, carries changed
 flags, and leaves alone what was moved, deleted or read in the new mailbox.
-The first pass copies everything. The source is never changed.`
+The first pass copies everything. The source is never changed, but with
+--reverse.`
 
 const syncExample = `  export MAILMOVE_SOURCE_PASSWORD=… MAILMOVE_TARGET_PASSWORD=…
   mailmove sync --source mail.old.example --source-user alice@old.example \
@@ -115,6 +117,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print events, one JSON object a line (docs/events.md)")
 		s.StringVar(&f.trace, "trace", "", "write the IMAP protocol to `FILE`, without passwords and mail")
 	})
+	group(set, groups[5], f.cutover.bind)
 	bindProfile(set, &f.profile)
 }
 
@@ -149,6 +152,9 @@ func (f *syncFlags) validate() (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.cutover.check(f, filter, mapping); err != nil {
+		return nil, err
+	}
 	dir, err := stateDir(f.stateDir)
 	if err != nil {
 		return nil, err
@@ -156,7 +162,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), compress: imapx.Compress(f.compress),
-		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun,
+		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -190,6 +196,9 @@ type pass struct {
 	output      ui.Mode
 	progress    time.Duration
 	trace       string
+	cutover     cutover
+	// verify compares both sides at the end of a final pass; nil: by the numbers of messages.
+	verify func(ctx context.Context) (ok bool, differences int, err error)
 }
 
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.

@@ -19,7 +19,7 @@ const groupOf = "group"
 
 // flagGroups are the headings, in order.
 func flagGroups() []string {
-	return []string{"Servers (each flag also as --target…)", "Folders", "Pass", "Output", "Check", ""}
+	return []string{"Servers (each flag also as --target…)", "Folders", "Pass", "Output", "Check", "Cutover (docs/final.md)", ""}
 }
 
 // group puts flags under a heading.

@@ -19,5 +19,5 @@
 // Where to change what: tables in schema.go (append a step, never edit one that was released) with
 // docs/state.md; opening, checks and read-only access in open.go; connections and pragmas in database.go; the
 // lock in lock.go; group commit in writer.go; the ledger in ledger.go, status.go and rekey.go; folder pairs in
-// mark.go; intents in window.go; what `mailmove status` shows in inspect.go.
+// mark.go; intents in window.go; the final pass and the way back in final.go and reverse.go; what `mailmove status` shows in inspect.go.
 package state

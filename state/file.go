@@ -16,13 +16,14 @@ var ErrReadOnly = errors.New("the state file is open for reading only")
 
 // File is an account's state, open and locked. Its methods may be called concurrently.
 type File struct {
-	path   string
-	lock   *lock   // nil: read-only and there is nothing to lock
-	reader *sql.DB // never writes
-	writer *writer // nil: read-only
-	fresh  atomic.Bool
-	close  sync.Once
-	closed error // what the first Close returned
+	path    string
+	lock    *lock   // nil: read-only and there is nothing to lock
+	reader  *sql.DB // never writes
+	writer  *writer // nil: read-only
+	reverse direction
+	fresh   atomic.Bool
+	close   sync.Once
+	closed  error // what the first Close returned
 }
 
 // Path is the file's absolute path. It may not exist where Options.ReadOnly was set.

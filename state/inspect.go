@@ -27,6 +27,8 @@ type Summary struct {
 	Accepted       int64       // of the Exceptions
 	Listed         []Exception // the first maxListed of the Exceptions
 	Passes         []PassRecord
+	Final          time.Time // when the final pass ended; zero: there was none
+	Reversed       int64     // messages that were carried back to the source
 }
 
 // PairSummary is a folder pair with what the ledger holds of it.
@@ -147,11 +149,12 @@ func (s *Summary) readMeta(ctx context.Context, db *sql.DB) (err error) {
 	if t, err := time.Parse(time.RFC3339, created); err == nil { // else it stays zero: not known
 		s.Created = t
 	}
-	return nil
+	s.Final, err = finalTime(ctx, db)
+	return err
 }
 
 func (s *Summary) readPairs(ctx context.Context, db *sql.DB) error {
-	pairs, err := queryPairs(ctx, db)
+	pairs, err := queryPairs(ctx, db, forward)
 	if err != nil {
 		return err
 	}
@@ -165,7 +168,8 @@ func (s *Summary) readPairs(ctx context.Context, db *sql.DB) error {
 		pair, count, bytes int64
 		status             Status
 	}
-	counts, err := queryAll(ctx, db, `SELECT pair, status, count(*), sum(size) FROM ledger GROUP BY pair, status`,
+	counts, err := queryAll(ctx, db, `SELECT pair, status, count(*), sum(size) FROM ledger
+		WHERE pair NOT IN (SELECT id FROM pairs WHERE reverse = 1) GROUP BY pair, status`,
 		func(rows *sql.Rows) (c counted, err error) {
 			return c, rows.Scan(&c.pair, &c.status, &c.count, &c.bytes)
 		})
@@ -190,8 +194,9 @@ func (s *Summary) readPairs(ctx context.Context, db *sql.DB) error {
 
 func (s *Summary) readCounts(ctx context.Context, db *sql.DB) error {
 	return db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM windows), (SELECT coalesce(sum(messages), 0) FROM windows),
-		(SELECT count(*) FROM exceptions), (SELECT count(*) FROM exceptions WHERE accepted <> 0)`).
-		Scan(&s.Windows, &s.WindowMessages, &s.Exceptions, &s.Accepted)
+		(SELECT count(*) FROM exceptions), (SELECT count(*) FROM exceptions WHERE accepted <> 0),
+		(SELECT count(*) FROM ledger WHERE status = 0 AND window > 0 AND pair IN (SELECT id FROM pairs WHERE reverse = 1))`).
+		Scan(&s.Windows, &s.WindowMessages, &s.Exceptions, &s.Accepted, &s.Reversed)
 }
 
 func (s *Summary) readLists(ctx context.Context, db *sql.DB) (err error) {

@@ -147,6 +147,21 @@ func (f *File) CountRows(ctx context.Context, pair int64) (int64, error) {
 	return n, f.fail("read ledger", err)
 }
 
+// CountByStatus counts the rows of a pair that have a source UID.
+func (f *File) CountByStatus(ctx context.Context, pair int64) (map[Status]int64, error) {
+	type counted struct {
+		status Status
+		count  int64
+	}
+	list, err := queryAll(ctx, f.reader, `SELECT status, count(*) FROM ledger WHERE pair = ? AND source_uid > 0 GROUP BY status`,
+		func(rows *sql.Rows) (c counted, err error) { return c, rows.Scan(&c.status, &c.count) }, pair)
+	out := make(map[Status]int64, len(list))
+	for _, c := range list {
+		out[c.status] = c.count
+	}
+	return out, f.fail("count rows", err)
+}
+
 // PutRows inserts or replaces ledger rows that no window announced: matched messages and refused ones.
 func (f *File) PutRows(ctx context.Context, pair int64, rows []Row) error {
 	if len(rows) == 0 {

@@ -35,15 +35,15 @@ func noPair(id int64) error { return fmt.Errorf("no folder pair %d", id) }
 const selectPairs = `SELECT id, source, target, source_name, target_name, source_mailboxid, target_mailboxid,
 	source_uidvalidity, source_uidnext, source_messages, source_highestmodseq,
 	target_uidvalidity, target_uidnext, target_messages, target_highestmodseq
-	FROM pairs ORDER BY id`
+	FROM pairs WHERE reverse = ? ORDER BY id`
 
 // Pairs gives every folder pair that the state knows, in the order in which they were first seen.
 func (f *File) Pairs(ctx context.Context) ([]Pair, error) {
-	pairs, err := queryPairs(ctx, f.reader)
+	pairs, err := queryPairs(ctx, f.reader, f.reverse)
 	return pairs, f.fail("read folder pairs", err)
 }
 
-func queryPairs(ctx context.Context, db *sql.DB) ([]Pair, error) {
+func queryPairs(ctx context.Context, db *sql.DB, d direction) ([]Pair, error) {
 	return queryAll(ctx, db, selectPairs, func(rows *sql.Rows) (Pair, error) {
 		var (
 			p                    Pair
@@ -55,7 +55,7 @@ func queryPairs(ctx context.Context, db *sql.DB) ([]Pair, error) {
 			&t.UIDValidity, &t.UIDNext, &t.Messages, &targetMod)
 		s.HighestModSeq, t.HighestModSeq = uint64(sourceMod), uint64(targetMod)
 		return p, err
-	})
+	}, d)
 }
 
 // PutPair stores a folder pair under its raw source name and sets p.ID. Of a pair that is already there the
@@ -66,13 +66,13 @@ func (f *File) PutPair(ctx context.Context, p *Pair) error {
 	}
 	var id int64
 	err := f.write(ctx, "store folder pair", func(t *tx) error {
-		return t.queryRow(`INSERT INTO pairs (source, target, source_name, target_name, source_mailboxid, target_mailboxid)
-			VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (source) DO UPDATE SET target = excluded.target, source_name = excluded.source_name,
+		return t.queryRow(`INSERT INTO pairs (reverse, source, target, source_name, target_name, source_mailboxid, target_mailboxid)
+			VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (reverse, source) DO UPDATE SET target = excluded.target, source_name = excluded.source_name,
 				target_name = excluded.target_name, source_mailboxid = excluded.source_mailboxid,
 				target_mailboxid = excluded.target_mailboxid
 			RETURNING id`,
-			[]any{p.Source, p.Target, p.SourceName, p.TargetName, p.SourceMailboxID, p.TargetMailboxID}, &id)
+			[]any{f.reverse, p.Source, p.Target, p.SourceName, p.TargetName, p.SourceMailboxID, p.TargetMailboxID}, &id)
 	})
 	if err == nil {
 		p.ID = id
@@ -92,7 +92,7 @@ func (f *File) RenamePair(ctx context.Context, id int64, p Pair) error {
 	}
 	return f.write(ctx, "rename folder pair", func(t *tx) error {
 		var taken bool
-		if err := t.queryRow(`SELECT EXISTS (SELECT 1 FROM pairs WHERE source = ? AND id <> ?)`, []any{p.Source, id}, &taken); err != nil {
+		if err := t.queryRow(`SELECT EXISTS (SELECT 1 FROM pairs WHERE reverse = ? AND source = ? AND id <> ?)`, []any{f.reverse, p.Source, id}, &taken); err != nil {
 			return err
 		}
 		if taken {

@@ -81,7 +81,12 @@ func TestFirstVersionIsBroughtUpToDate(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	f, err := open(ctx, testOptions(dir), schema()[:1], local)
 	must(t, err)
-	pair := testPair(t, f, "INBOX")
+	const pair = int64(1)
+	must(t, f.write(ctx, "store folder pair", func(t *tx) error { // as the program of that version did
+		_, err := t.insert(`INSERT INTO pairs (source, target, source_name, target_name, source_mailboxid, target_mailboxid, source_uidnext)
+			VALUES ('INBOX', 'INBOX', 'INBOX', 'INBOX', '', '', 31)`)
+		return err
+	}))
 	must(t, f.PutRows(ctx, pair, testRows(1, 20)))
 	w := Window{Pair: pair, Rows: maybe(testRows(21, 30))}
 	must(t, f.Intend(ctx, &w))
@@ -94,6 +99,11 @@ func TestFirstVersionIsBroughtUpToDate(t *testing.T) {
 	checkRows(t, f, pair, 30)
 	s, err := Inspect(ctx, f.Path())
 	must(t, err)
+	pairs, err := f.Pairs(ctx)
+	must(t, err)
+	if len(pairs) != 1 || pairs[0].ID != pair || pairs[0].SourceMark.UIDNext != 31 {
+		t.Errorf("%+v", pairs)
+	}
 	if word != "moved-on-target" || s.Version != current() || s.Messages.Moved != 1 || s.Messages.Stored != 29 {
 		t.Errorf("%q, %+v", word, s.Messages)
 	}

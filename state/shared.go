@@ -10,7 +10,7 @@ import (
 // uidValidity as far as is known: their target mark has that UIDVALIDITY, or none yet.
 func (f *File) CarriedTo(ctx context.Context, target string, uidValidity, from uint32) ([]uint32, error) {
 	uids, err := queryAll(ctx, f.reader, `SELECT l.target_uid FROM pairs p JOIN ledger l ON l.pair = p.id
-		WHERE p.target = ? AND p.target_uidvalidity IN (0, ?) AND l.target_uid > 0 AND l.target_uid >= ? ORDER BY l.target_uid`,
-		func(rows *sql.Rows) (uid uint32, err error) { return uid, rows.Scan(&uid) }, target, uidValidity, from)
+		WHERE p.reverse = ? AND p.target = ? AND p.target_uidvalidity IN (0, ?) AND l.target_uid > 0 AND l.target_uid >= ? ORDER BY l.target_uid`,
+		func(rows *sql.Rows) (uid uint32, err error) { return uid, rows.Scan(&uid) }, f.reverse, target, uidValidity, from)
 	return uids, f.fail("read ledger", err)
 }

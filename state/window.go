@@ -166,7 +166,8 @@ func (f *File) CloseWindow(ctx context.Context, id int64) error {
 // Windows gives every window that is not closed, oldest first. Of messages that this window recorded already,
 // TargetUID and Status are the ledger's; of the others TargetUID is 0: maybe stored.
 func (f *File) Windows(ctx context.Context) ([]Window, error) {
-	windows, err := queryAll(ctx, f.reader, `SELECT id, pair, pass, uidvalidity, floor, state, created, packed FROM windows ORDER BY id`,
+	windows, err := queryAll(ctx, f.reader, `SELECT id, pair, pass, uidvalidity, floor, state, created, packed FROM windows
+		WHERE coalesce((SELECT reverse FROM pairs p WHERE p.id = windows.pair), 0) = ? ORDER BY id`,
 		func(rows *sql.Rows) (Window, error) {
 			var (
 				w       Window
@@ -180,7 +181,7 @@ func (f *File) Windows(ctx context.Context) ([]Window, error) {
 			var err error
 			w.Rows, err = unpackRows(packed)
 			return w, err
-		})
+		}, f.reverse)
 	if err != nil {
 		return nil, f.fail("read windows", err)
 	}

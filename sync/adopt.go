@@ -106,7 +106,7 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 		s, t := src[c.a], dst[c.b]
 		rows = append(rows, state.Row{SourceUID: s.uid, TargetUID: t.uid, Fingerprint: s.fp, Digest: s.digest, Size: s.size,
 			Date: cmp.Or(s.date, t.date), Flags: s.flags}) // the ledger has the date that the target knows
-		if s.flags != t.flags {
+		if s.flags != t.flags && !l.appendOnly {
 			both := append(parseFlags(t.flags), parseFlags(s.flags)...)
 			if err := l.planFlags(ctx, j, plan, t.uid, t.flags, both); err != nil {
 				return err

@@ -60,6 +60,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.list(ctx); err != nil {
 		return err
 	}
+	if err := a.lateBack(ctx); err != nil {
+		return err
+	}
 	if !p.DryRun { // before planning: what is found again belongs to the ledger
 		if err := a.recoverWindows(ctx, a.lanes[0].dst); err != nil {
 			return err
@@ -193,31 +196,13 @@ func (a *attempt) list(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if !sameMailbox(a.source, a.target) {
-		return nil
-	}
-	stored, err := a.State.Pairs(ctx)
-	if err != nil {
+	if err := a.apart(ctx); err != nil {
 		return err
 	}
-	if !everAlike(stored) {
-		return ErrSameMailbox
+	if a.onTarget != nil {
+		a.onTarget(a.target)
 	}
 	return nil
-}
-
-// everAlike reports that mail was moved between these two when they had the same UIDVALIDITY already: two servers
-// that count alike, and not a source that leads to the target since.
-func everAlike(stored []state.Pair) bool {
-	alike := false
-	for _, p := range stored {
-		if p.SourceMark.UIDValidity != 0 && p.TargetMark.UIDValidity != 0 {
-			if alike = p.SourceMark.UIDValidity == p.TargetMark.UIDValidity; !alike {
-				return false
-			}
-		}
-	}
-	return alike
 }
 
 // work spreads the pairs that need something over lanes and runs them. Errors of a folder alone become its

@@ -56,6 +56,8 @@ type transfer struct {
 	Compress               imapx.Compress
 	Mapping                mailsync.Mapping
 	Filter                 mailsync.Filter
+	Mode                   mailsync.Mode
+	Reverse                bool                                                    // carry back: Source and Target stay the old and the new side
 	Trace                  string                                                  // file, "": none
 	KillAt                 int64                                                   // in a child process: dies at this step, 0: never
 	Stop                   <-chan struct{}                                         `json:"-"`
@@ -84,14 +86,37 @@ func (x transfer) run(ctx context.Context) (mailsync.Report, error) {
 	source, target := opts, opts
 	source.Dial, target.Dial = x.SourceDial, x.TargetDial
 	source.Line, target.Line = new(imapx.Line), new(imapx.Line)
+	if x.Reverse {
+		return mailsync.Reverse(ctx, x.reversed(st, source, target))
+	}
 	return mailsync.Run(ctx, x.options(st, source, target))
+}
+
+// reversed are the options of a reverse pass: the new side is only read.
+func (x transfer) reversed(st *state.File, source, target imapx.Options) mailsync.Options {
+	o := x.options(st, source, target)
+	o.ConnectSource = func(ctx context.Context) (mailsync.Source, error) {
+		s, err := imapx.DialSource(ctx, endpoint("target", x.Target, x.TargetUser, x.Password, x.TargetCA), target)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	o.ConnectTarget = func(ctx context.Context) (mailsync.Target, error) {
+		s, err := imapx.DialTarget(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return o
 }
 
 // options are those of a pass.
 func (x transfer) options(st *state.File, source, target imapx.Options) mailsync.Options {
 	return mailsync.Options{
 		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
-		Connections: x.Connections, Filter: x.Filter, Stop: x.Stop, Events: x.Events,
+		Connections: x.Connections, Filter: x.Filter, Mode: x.Mode, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
 			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
 			if err != nil {

@@ -52,7 +52,10 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 		return outcome{}, err
 	}
 	newMail := now == nil || now.UIDNext == 0 || uint32(now.UIDNext) != then.UIDNext
-	flags := j.changedFlags(start, newMail && len(have) == 0)
+	var flags imapx.Read
+	if !l.appendOnly {
+		flags = j.changedFlags(start, newMail && len(have) == 0)
+	}
 	if len(j.recopy) == 0 && !newMail && flags.Want == 0 {
 		return outcome{mark: *now}, nil
 	}
@@ -215,6 +218,9 @@ func (s *flagSieve) sift(ctx context.Context) error {
 // what the user changed on the target stays.
 func (l *lane) mergeFlags(ctx context.Context, j *job, updates []seen) (int64, error) {
 	var changed int64
+	if l.appendOnly {
+		return 0, nil
+	}
 	for part := range slices.Chunk(updates, flagsAtOnce) {
 		n, err := l.mergeSome(ctx, j, part)
 		changed += n

@@ -2,7 +2,8 @@
 //
 // Invariants:
 //
-//   - It works through the ports Source and Target (engine.go) alone. A Source has no verb that changes anything.
+//   - It works through the ports Source and Target (engine.go) alone. A Source has no verb that changes
+//     anything; only Reverse connects the old side as a Target.
 //   - Nothing is appended without an intent in the state, and no intent is closed while one of its messages has no
 //     answer (window.go, recover.go; docs/state.md explains the protocol).
 //   - Marks are committed when everything below them is settled, and never ahead of what was read.
@@ -20,7 +21,8 @@
 //   - the order of a pass: attempt.go, lane.go; retries: pass.go;
 //   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
 //   - flags: flags.go, delta.go; mail that is on both sides already: adopt.go with match.go and identity.go;
-//   - after a lost connection or a kill: recover.go with locate.go.
+//   - after a lost connection or a kill: recover.go with locate.go;
+//   - the cutover: final.go, modes.go (new mail only), reverse.go (the way back); one mailbox or two: apart.go.
 //
 // Inside code that also needs the standard library's sync, import this package as mailsync.
 package sync

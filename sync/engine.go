@@ -30,6 +30,8 @@ type Target interface {
 	// Move needs UIDPLUS (CanMove) and gives the new UIDs; messages that are gone are left out.
 	Move(ctx context.Context, from string, uidValidity uint32, uids imap.UIDSet, to string) (map[imap.UID]imap.UID, error)
 	CanMove() bool
+	// Drop removes an empty folder, and no other.
+	Drop(ctx context.Context, folder string) error
 	Store(ctx context.Context, folder string, uidValidity uint32, changes []imapx.FlagChange) error
 	// Remove deletes exactly these messages (UID EXPUNGE, RFC 4315) and proves it; without UIDPLUS it refuses.
 	Remove(ctx context.Context, folder string, uidValidity uint32, uids imap.UIDSet) error
@@ -47,6 +49,7 @@ type Options struct {
 	Mapping       Mapping         // where folders go; its zero value: by special use and name
 	Filter        Filter          // what is left to a later pass; zero: nothing
 	RecopyGone    bool            // carry again what is gone-on-target
+	Mode          Mode            // its zero value: an ordinary pass
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
 	Settle        time.Duration   // how long a dead connection's appends are waited for before anything is sent again; 0: 2 s
@@ -55,8 +58,8 @@ type Options struct {
 	Stop          <-chan struct{} // closed: intake ends, what is in flight is settled; may be nil
 }
 
-// ErrSameMailbox: both endpoints lead to one mailbox. Nothing was written.
-var ErrSameMailbox = errors.New("source and target are the same mailbox: every folder has the same UIDVALIDITY and UIDNEXT on both sides")
+// ErrSameMailbox: both endpoints lead to one mailbox. Nothing was written but an empty folder, which is gone again.
+var ErrSameMailbox = errors.New("source and target are the same mailbox")
 
 // ErrInterrupted: the pass ended by Options.Stop; what was in flight is settled, the next pass goes on.
 var ErrInterrupted = errors.New("interrupted")
@@ -95,12 +98,15 @@ func (o *Options) complete() error {
 }
 
 // Run does one pass. The report counts what was done also where the error is not nil: an *imapx.Error, a state
-// error, ErrSameMailbox, ErrInterrupted, or the context's.
-func Run(ctx context.Context, o Options) (Report, error) {
+// error, ErrSameMailbox, ErrNoLedger, state.ErrReverseOpen,
+// ErrInterrupted, or the context's.
+func Run(ctx context.Context, o Options) (Report, error) { return run(ctx, o) }
+
+func run(ctx context.Context, o Options, set ...func(*pass)) (Report, error) {
 	if err := o.complete(); err != nil {
 		return Report{}, err
 	}
-	p, err := newPass(ctx, o)
+	p, err := newPass(ctx, o, set...)
 	if err != nil {
 		return Report{}, err
 	}

@@ -49,7 +49,14 @@ func (b *bench) fill(folder string, from, to int) {
 }
 
 // run does one pass and checks nothing.
-func (b *bench) run(change ...func(*Options)) (Report, error) {
+func (b *bench) run(change ...func(*Options)) (r Report, err error) {
+	b.t.Helper()
+	b.with(func(ctx context.Context, o Options) { r, err = Run(ctx, o) }, change...)
+	return r, err
+}
+
+// with opens the state for a call of the engine.
+func (b *bench) with(do func(context.Context, Options), change ...func(*Options)) {
 	b.t.Helper()
 	ctx := context.Background()
 	st, err := state.Open(ctx, state.Options{Dir: b.dir, Account: "a"})
@@ -67,7 +74,7 @@ func (b *bench) run(change ...func(*Options)) (Report, error) {
 	}
 	b.src.forget()
 	b.dst.forget()
-	return Run(ctx, o)
+	do(ctx, o)
 }
 
 func (b *bench) pass(change ...func(*Options)) Report {

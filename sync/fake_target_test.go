@@ -160,6 +160,16 @@ func (c *fakeConn) Remove(_ context.Context, folder string, validity uint32, uid
 	return nil
 }
 
+func (c *fakeConn) Drop(_ context.Context, folder string) error {
+	leave, err := c.enter("DELETE")
+	defer leave()
+	if f := c.folders[folder]; err != nil || f != nil && len(f.messages) > 0 {
+		return cmpFake(err, folderError("DELETE", folder, "not empty"))
+	}
+	delete(c.folders, folder)
+	return nil
+}
+
 func (c *fakeConn) CanMove() bool { return !c.noUIDs }
 
 func (c *fakeConn) Rename(_ context.Context, from, to string) error {

@@ -154,7 +154,7 @@ func (a *attempt) followTarget(ctx context.Context, stored []state.Pair, i int) 
 	if err != nil || f == nil {
 		return err
 	}
-	a.notice(p.TargetName + " is named " + f.Name + " on the target now: followed")
+	a.notice(p.TargetName + " is named " + f.Name + " on the " + a.to() + " now: followed")
 	return a.renameShared(ctx, stored, p.Target, f)
 }
 
@@ -177,12 +177,14 @@ func (a *attempt) followSource(ctx context.Context, stored []state.Pair, i int) 
 	if err != nil || f == nil {
 		return err
 	}
-	a.notice(p.SourceName + " is named " + f.Name + " on the source now: followed")
+	a.notice(p.SourceName + " is named " + f.Name + " on the " + a.from() + " now: followed")
 	old := *p
 	p.Source, p.SourceName, p.SourceMailboxID = f.Raw, f.Name, f.MailboxID
 	// The target first: a pair whose source has its new name would not be looked at again.
-	if err := a.renameTarget(ctx, stored, old, f); err != nil {
-		return err
+	if !a.appendOnly {
+		if err := a.renameTarget(ctx, stored, old, f); err != nil {
+			return err
+		}
 	}
 	return a.State.RenamePair(ctx, p.ID, *p)
 }

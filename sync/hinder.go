@@ -102,7 +102,7 @@ func refused(l imapx.Listing) (worst *imapx.Error) {
 // what became of it; a target folder with mail on the way is made again by another attempt. A folder that is listed
 // and cannot be opened is tried again too: Dovecot refuses one for a moment while it is renamed.
 func (a *attempt) vanished(ctx context.Context, j *job, e *imapx.Error) bool {
-	if e.Side == "source" || e.Folder != j.name {
+	if e.Side == a.from() || e.Folder != j.name {
 		gone, again := a.missing(ctx, e)
 		if again != nil {
 			a.fail(again)
@@ -166,7 +166,7 @@ func (a *attempt) missing(ctx context.Context, e *imapx.Error) (gone bool, again
 			return false, nil
 		}
 		var conn Source = a.lanes[0].dst
-		if e.Side == "source" {
+		if e.Side == a.from() {
 			conn = a.lanes[0].src
 		}
 		named := func(f imapx.Folder) bool { return f.Name == e.Folder }

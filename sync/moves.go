@@ -25,7 +25,7 @@ type arrival struct {
 
 // followMoves finds messages that were moved on the source and moves their copies.
 func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
-	if !a.lanes[0].dst.CanMove() {
+	if !a.lanes[0].dst.CanMove() && !a.appendOnly {
 		return nil
 	}
 	if err := a.listAgain(ctx, jobs); err != nil {
@@ -43,7 +43,10 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if gone, err = a.fromOrphans(ctx, orphans, gone); err != nil || len(gone) == 0 {
+	if gone, err = a.fromOrphans(ctx, orphans, gone); err != nil {
+		return err
+	}
+	if gone, err = a.rehomed(ctx, gone); err != nil || len(gone) == 0 {
 		return err
 	}
 	a.hinderMoves(jobs, gone)
@@ -59,6 +62,9 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 		if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
 			return err
 		}
+	}
+	if a.appendOnly {
+		return a.leaveMoved(ctx, jobs, couples, gone, news)
 	}
 	type route struct {
 		from int64

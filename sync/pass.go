@@ -24,6 +24,12 @@ type pass struct {
 	recovered  time.Time      // when the last of them was
 	planned    bool           // the folder pairs were told
 	damage     *damage
+	appendOnly bool        // new mail only
+	back       bool        // a reverse pass: mail goes from the target to the source
+	ledgerOf   *state.File // of a reverse pass: the account as all other passes see it
+	onTarget   func(imapx.Listing)
+	lookBack   bool           // windows of a reverse pass are to be looked at
+	finalAt    time.Time      // when the final pass was, where that is why only new mail is carried
 	askedAgain bool           // what earlier passes found unreadable was asked for
 	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
 
@@ -35,7 +41,7 @@ type pass struct {
 	online   bool      // both sides were reached once
 }
 
-func newPass(ctx context.Context, o Options) (*pass, error) {
+func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) {
 	rules, err := o.Mapping.compile()
 	if err != nil {
 		return nil, err
@@ -50,6 +56,12 @@ func newPass(ctx context.Context, o Options) (*pass, error) {
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)
+	for _, f := range set {
+		f(p)
+	}
+	if err := p.enter(ctx); err != nil {
+		return nil, err
+	}
 	p.report = Report{Started: time.Now(), DryRun: o.DryRun}
 	first := o.State.Fresh()
 	if !o.DryRun {
@@ -70,6 +82,7 @@ func newPass(ctx context.Context, o Options) (*pass, error) {
 		}()
 	}
 	p.emit(PassStarted{Account: o.Account, Pass: p.report.Pass, First: first, DryRun: o.DryRun, Time: p.report.Started})
+	p.tellFinal()
 	return p, nil
 }
 
@@ -149,7 +162,7 @@ func (p *pass) attempts(ctx context.Context) error {
 		if p.progress.After(started) {
 			n = 0
 		}
-		if ie.Kind == imapx.KindLost && ie.Side != "source" { // a MULTIAPPEND is stored whole or not at all: what the line does not last for may fit in parts
+		if ie.Kind == imapx.KindLost && ie.Side != p.from() { // a MULTIAPPEND is stored whole or not at all: what the line does not last for may fit in parts
 			p.window.Store(max(p.window.Load()/4, windowLeast))
 		}
 		idle := time.Since(p.progress)

@@ -32,6 +32,7 @@ type job struct {
 	subscribe bool
 	rows      int64 // ledger rows; 1 stands for some where they are not counted
 	counted   bool
+	newOnly   bool  // new mail only
 	estimate  int64 // messages to be copied, for the progress bar
 	order     int   // place among all jobs: parents before children
 	open      opening

@@ -44,6 +44,11 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		return nil, m.err
 	}
 	a.tellMapping(m)
+	if a.back {
+		if err := a.withFloors(ctx, m.pairs); err != nil {
+			return nil, err
+		}
+	}
 	var jobs []*job
 	var all, opened int64
 	created := make(map[string]bool)
@@ -66,6 +71,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		}
 		if err := a.resume(ctx, &j); err != nil {
 			return nil, err
+		}
+		if a.appendOnly {
+			j.newMailOnly()
 		}
 		jobs = append(jobs, &j)
 		if fp.source.Mark != nil {

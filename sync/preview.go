@@ -79,6 +79,9 @@ func (l *lane) previewDelta(ctx context.Context, j *job) error {
 	if j.rows == 0 || now != nil && now.HighestModSeq != 0 && now.HighestModSeq == then.HighestModSeq {
 		return nil
 	}
+	if l.appendOnly {
+		return nil
+	}
 	return l.previewFlags(ctx, j, then.HighestModSeq)
 }
 
@@ -198,7 +201,7 @@ func (l *lane) previewMatch(ctx context.Context, j *job) error {
 	}
 	var flags int64
 	for _, c := range couples {
-		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags)); len(add) > 0 {
+		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags)); len(add) > 0 && !l.appendOnly {
 			flags++
 		}
 	}

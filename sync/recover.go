@@ -279,7 +279,7 @@ type double struct {
 }
 
 // findDoubles compares bytes; a copy with another INTERNALDATE is not ours.
-func (a *attempt) findDoubles(ctx context.Context, dst Target, pair state.Pair, w state.Window, there []known) ([]double, error) {
+func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, w state.Window, there []known) ([]double, error) {
 	ledger, err := a.State.RowsByTarget(ctx, pair.ID, w.Floor)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func (j *job) tookAway() bool {
 // review looks at every target folder that lost messages, searches them in the folders that gained some, and
 // remembers them as moved or gone-on-target.
 func (a *attempt) review(ctx context.Context, jobs []*job) error {
+	if a.appendOnly { // people live in the target; whatever they do there is theirs
+		return nil
+	}
 	var missing []lost
 	var looked []*job
 	for _, j := range jobs {

@@ -40,7 +40,7 @@ func (a *attempt) lacking(pair int64) []string {
 // now. Nobody can have removed them there.
 func (l *lane) giveBack(ctx context.Context, j *job) (int64, error) {
 	lacking := l.lacking(j.pair.ID)
-	if len(lacking) == 0 || j.task == createOnly {
+	if len(lacking) == 0 || j.task == createOnly || l.appendOnly {
 		return 0, nil
 	}
 	opened, err := l.opened(ctx, j)

@@ -46,7 +46,7 @@ func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
 			continue
 		}
 		// What was in it may be what is new elsewhere.
-		if again := a.onceMore(&imapx.Error{Op: "LIST", Side: "source", Folder: j.source.Name, Text: "gone since it was listed"}); again != nil {
+		if again := a.onceMore(&imapx.Error{Op: "LIST", Side: a.from(), Folder: j.source.Name, Text: "gone since it was listed"}); again != nil {
 			return again
 		}
 	}
@@ -56,7 +56,7 @@ func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
 // gainedOnSource reports that new messages are to be copied.
 func (j *job) gainedOnSource() bool {
 	now := j.source.Mark
-	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
+	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == matchTarget && j.newOnly || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
 }
 
 // vanishedBefore adds what earlier passes saw vanish without learning where it went: the folders of a server are not

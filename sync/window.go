@@ -27,10 +27,24 @@ func (w *window) send(ctx context.Context) (imapx.Pending, error) {
 	for i, m := range w.letters {
 		w.intent.Rows[i] = m.row()
 	}
+	if err := w.knowTarget(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.State.Intend(ctx, &w.intent); err != nil {
 		return nil, err
 	}
 	return w.dst.Append(ctx, w.batch(w.letters))
+}
+
+// knowTarget notes, on the way back, the UIDVALIDITY that the rows to come have: the ledger takes them also where the
+// folder itself is never finished.
+func (w *window) knowTarget(ctx context.Context) error {
+	p := &w.job.pair
+	if !w.back || p.TargetMark.UIDValidity != 0 {
+		return nil
+	}
+	p.TargetMark = stateMark(w.opened.Mark)
+	return w.State.CommitTargetMark(ctx, p.ID, p.TargetMark)
 }
 
 func (w *window) batch(letters []*letter) imapx.AppendBatch {

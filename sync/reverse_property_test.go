@@ -1,0 +1,184 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"mailmove/state"
+)
+
+// bothWays is what the property knows of an account after its final pass: by content, what the source was given, what
+// the target was given, and what its user deleted there of the source's.
+type bothWays struct {
+	*world
+	ours, theirs map[string]int
+	late         map[string]int // doubles that a tail found on the source, which it does not write to
+}
+
+// lookedByTail is the last look of a pass that only reads the source: what landed late stays there, and is told.
+func (w *bothWays) lookedByTail(t *rapid.T) {
+	w.pass()
+	told, late := 0, 0
+	src := w.src.total()
+	for c, n := range w.theirs {
+		w.late[c] = max(0, src[c]-n)
+		late += w.late[c]
+	}
+	w.ledger(func(ctx context.Context, st *state.File) {
+		list, err := st.Exceptions(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if e.Reason == reasonLateDouble {
+				told++
+			}
+		}
+	})
+	if told < late {
+		t.Fatalf("%d late doubles on the source, %d told", late, told)
+	}
+}
+
+// total counts a server's messages by content, whatever their folder.
+func (s *fakeServer) total() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]int)
+	for _, f := range s.folders {
+		for _, m := range f.messages {
+			out[string(m.data)]++
+		}
+	}
+	return out
+}
+
+// loses makes a server lose the connections of some batches.
+func loses(t *rapid.T, s *fakeServer) {
+	fates := make([]fate, 3)
+	for i := range fates {
+		fates[i] = fate{dies: rapid.Bool().Draw(t, "dies"), stored: rapid.IntRange(0, 5).Draw(t, "stored"),
+			when: landing(rapid.IntRange(0, 3).Draw(t, "when"))}
+	}
+	s.batches = 0
+	s.lose = func(n int) fate {
+		if n > len(fates) {
+			return fate{}
+		}
+		return fates[n-1]
+	}
+}
+
+// settled ends the losses: what is late lands.
+func (w *bothWays) settled() {
+	w.src.lose, w.dst.lose = nil, nil
+	w.src.releaseAll()
+	w.dst.releaseAll()
+}
+
+func (w *bothWays) back(t *rapid.T) {
+	if r, err := w.reverse(); err != nil {
+		t.Fatalf("reverse: %v %+v", err, r)
+	}
+}
+
+// checkWays: everything is on both sides, as often as it was written, and what was deleted stays so.
+func (w *bothWays) checkWays(t *rapid.T) {
+	src, dst := w.src.total(), w.dst.total()
+	for c, n := range w.ours {
+		if src[c] != n || dst[c] != n-w.deleted[c] {
+			t.Fatalf("of the source: %q was written %d times, %d of them deleted on the target: %d and %d\n%s", c, n, w.deleted[c], src[c], dst[c], w.notices())
+		}
+	}
+	for c, n := range w.theirs {
+		if src[c] != n+w.late[c] || dst[c] != n {
+			t.Fatalf("of the target: %q was written %d times: %d and %d\n%s", c, n, src[c], dst[c], w.notices())
+		}
+	}
+}
+
+// TestBothWays lets people work on both sides after the final pass, while mail goes back and tails go on.
+func TestBothWays(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := &bothWays{world: &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)}, deleted: map[string]int{}},
+			ours: map[string]int{}, theirs: map[string]int{}, late: map[string]int{}}
+		w.dir = tempDir(t)
+		folder := rapid.SampledFrom([]string{"INBOX", "A", "B"})
+		given := func(t *rapid.T, s *fakeServer, by map[string]int, from int) {
+			c := letterOf(from+rapid.IntRange(0, 4).Draw(t, "id"), fmt.Sprint("version ", rapid.IntRange(0, 1).Draw(t, "version")))
+			if from > 0 { // what agrees in every byte and in its date is taken for one message where people move it
+				c = letterOf(from, fmt.Sprint("version ", len(by)))
+			}
+			s.add(folder.Draw(t, "folder"), day.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "hours"))*time.Hour), c, imap.FlagSeen)
+			by[c]++
+		}
+		for range rapid.IntRange(0, 10).Draw(t, "at first") {
+			given(t, w.src, w.ours, 0)
+		}
+		if rapid.Bool().Draw(t, "junk before") {
+			w.dst.add("Junk", day, letterOf(999, "was there before"))
+		}
+		w.mustFinal()
+		t.Repeat(map[string]func(*rapid.T){
+			"new on the source": func(t *rapid.T) { given(t, w.src, w.ours, 0) },
+			"new on the target": func(t *rapid.T) { given(t, w.dst, w.theirs, 100) },
+			"moved on the source": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.src); ok {
+					if to := folder.Draw(t, "to"); to != f {
+						w.src.move(f, uid, to)
+					}
+				}
+			},
+			"moved on the target": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.dst); ok && f != "Junk" {
+					if to := rapid.SampledFrom([]string{"INBOX", "A", "B", "Mine"}).Draw(t, "to"); to != f {
+						w.dst.move(f, uid, to)
+					}
+				}
+			},
+			"deleted on the target": func(t *rapid.T) {
+				if f, uid, c, ok := one(t, w.dst); ok && w.ours[c] > 0 {
+					w.dst.expunge(f, uid)
+					w.deleted[c]++
+				}
+			},
+			"tail": func(*rapid.T) { w.pass() },
+			"back": func(t *rapid.T) { w.back(t) },
+			"tail with losses": func(t *rapid.T) {
+				loses(t, w.dst)
+				w.pass()
+				w.settled()
+				if _, err := w.reverse(); err != nil && !errors.Is(err, ErrForwardOpen) {
+					t.Fatal(err)
+				}
+				w.pass() // the last look
+			},
+			"back with losses": func(t *rapid.T) {
+				loses(t, w.src)
+				w.back(t)
+				w.settled()
+				if rapid.Bool().Draw(t, "a tail looks last") {
+					w.lookedByTail(t)
+				} else {
+					w.back(t)
+				}
+			},
+			"": func(t *rapid.T) {
+				if rapid.IntRange(0, 2).Draw(t, "look") > 0 {
+					return
+				}
+				w.pass()
+				w.back(t)
+				w.pass()
+				w.checkWays(t)
+			},
+		})
+	})
+}
