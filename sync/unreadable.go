@@ -65,6 +65,9 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 	defer h.close()
 	readable := make(map[*job][]state.Row)
 	for _, u := range list[:min(len(list), againMost)] {
+		if u.job.retarget { // its copy cannot be found under the old UIDs: the next pass asks
+			continue
+		}
 		if h.cuts >= againCuts || ctx.Err() != nil {
 			break
 		}
@@ -106,7 +109,7 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 // becameReadable has messages of a folder looked at as new ones, also as ones that may have been moved here; those that
 // the target has already are recorded.
 func (a *attempt) becameReadable(ctx context.Context, j *job, rows []state.Row) error {
-	if t := j.target; t != nil && t.Mark != nil && !j.retarget {
+	if t := j.target; t != nil && t.Mark != nil {
 		var err error
 		if rows, err = a.haveThem(ctx, j, rows); err != nil {
 			return err
