@@ -40,7 +40,7 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	if err := g.Wait(); err != nil {
 		return outcome{}, err
 	}
-	src, dst, err = l.withoutLedger(ctx, j, opened.UIDValidity, src, dst)
+	src, dst, err = l.withoutLedger(ctx, j, opened.UIDValidity, src, dst, nil)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -54,11 +54,15 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	return l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
 }
 
-// withoutLedger leaves out what the ledger knows on either side; on the target also that of other pairs.
-func (l *lane) withoutLedger(ctx context.Context, j *job, uidValidity uint32, src, dst []known) ([]known, []known, error) {
+// withoutLedger leaves out what the ledger knows on either side; on the target also that of other pairs, and not what is
+// parked: copies whose row lost its source.
+func (l *lane) withoutLedger(ctx context.Context, j *job, uidValidity uint32, src, dst, parked []known) ([]known, []known, error) {
 	there, err := l.carriedTo(ctx, j.raw, uidValidity, 1)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, k := range parked {
+		delete(there, k.uid)
 	}
 	here := make(map[uint32]bool)
 	if j.rows > 0 {

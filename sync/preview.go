@@ -191,7 +191,7 @@ func (l *lane) previewMatch(ctx context.Context, j *job) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	src, dst, err := l.withoutLedger(ctx, j, there.Opened.UIDValidity, src, dst)
+	src, dst, err := l.withoutLedger(ctx, j, there.Opened.UIDValidity, src, dst, nil)
 	if err != nil {
 		return err
 	}

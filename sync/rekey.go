@@ -60,7 +60,7 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 }
 
 // adoptRest looks on the target for what no row has, and copies what is not there: a message that could not be read when
-// the state was lost has its copy there and no row.
+// the state was lost, or when the UIDs changed before, has its copy there and no row of its own.
 func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []couple, mark imapx.Mark, dstValidity uint32) (outcome, error) {
 	had := make([]bool, len(src))
 	for _, c := range couples {
@@ -74,7 +74,13 @@ func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []cou
 	if err != nil {
 		return outcome{}, err
 	}
-	src, dst, err = l.withoutLedger(ctx, j, dstValidity, pick(src, rest), dst)
+	var parked []known
+	if j.target != nil && j.target.Mark != nil {
+		if parked, err = l.parked(ctx, j); err != nil {
+			return outcome{}, err
+		}
+	}
+	src, dst, err = l.withoutLedger(ctx, j, dstValidity, pick(src, rest), dst, parked)
 	if err != nil {
 		return outcome{}, err
 	}
