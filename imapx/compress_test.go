@@ -321,6 +321,9 @@ func TestCompressDistrust(t *testing.T) {
 			})
 			o := imapx.Options{Compress: imapx.CompressOn, Line: new(imapx.Line), Timeout: 5 * time.Second}
 			src, ctx := dialScripted(t, e, o)
+			if !c.mail {
+				time.Sleep(500 * time.Millisecond) // the end is noticed before anything is asked
+			}
 			var got collector
 			if _, err := src.Visit(ctx, bodies(everything()), got.handler()); err == nil || len(got.messages) > 0 {
 				t.Errorf("%v, %+v", err, got)
