@@ -21,9 +21,14 @@ type listing struct {
 }
 
 type folderStatus struct {
-	mark Mark
-	id   string
+	mark    Mark
+	id      string
+	counted bool // MESSAGES was among its items
 }
+
+// doubtful: a status that lacks what it must have (RFC 9051 sections 6.3.11 and 7.2). Dovecot answers UIDVALIDITY 0 and
+// MESSAGES 0 for a folder full of mail whose index another session is just writing.
+func (s folderStatus) doubtful() bool { return s.mark.UIDValidity == 0 || !s.counted }
 
 func (c *conn) list(ctx context.Context) (Listing, error) {
 	if err := c.lockSelection(ctx); err != nil {
@@ -40,7 +45,7 @@ func (c *conn) list(ctx context.Context) (Listing, error) {
 	}
 	if opened != nil { // STATUS of the selected folder may be stale (RFC 9051 section 6.3.11)
 		if err := c.settle(ctx, opened); err == nil {
-			l.statuses[key(opened.cmd.folder)] = folderStatus{opened.opened.Mark, opened.opened.MailboxID}
+			l.statuses[key(opened.cmd.folder)] = statusOf(opened)
 		}
 	}
 	missing := l.missing()
@@ -48,7 +53,45 @@ func (c *conn) list(ctx context.Context) (Listing, error) {
 	if err != nil {
 		return Listing{}, err
 	}
+	if err := l.lookInside(ctx, errs); err != nil {
+		return Listing{}, err
+	}
 	return l.result(errs), nil
+}
+
+func statusOf(o *opening) folderStatus { return folderStatus{o.opened.Mark, o.opened.MailboxID, true} }
+
+// lookInside opens the folders with a doubtful status, all in one flight: the folder itself knows. What a server refuses is
+// that folder's error.
+func (l *listing) lookInside(ctx context.Context, errs map[int]error) error {
+	c := l.c
+	opened := make(map[int]*opening)
+	for i, f := range l.out.Folders {
+		if s, ok := l.statuses[key(f.Raw)]; !f.Selectable || !ok || !s.doubtful() {
+			continue
+		}
+		delete(l.statuses, key(f.Raw))
+		var err error
+		if opened[i], err = c.open(ctx, f.Raw, false, 0, nil); err != nil {
+			if c.failure() != nil {
+				return err
+			}
+			errs[i] = err
+			delete(opened, i)
+		}
+	}
+	for i, o := range opened {
+		err := c.settle(ctx, o)
+		switch {
+		case err == nil:
+			l.statuses[key(o.cmd.folder)] = statusOf(o)
+		case c.failure() != nil:
+			return err
+		default:
+			errs[i] = err
+		}
+	}
+	return nil
 }
 
 // unselect leaves the selected folder. CLOSE would expunge on a target, so a server without UNSELECT is asked to

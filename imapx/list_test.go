@@ -54,7 +54,7 @@ func TestOddLists(t *testing.T) {
 					case strings.Contains(line, "{1}"):
 						s.send("+ go\n")
 						rest, _ := s.r.ReadString('\n')
-						s.send("* STATUS {1}\n%s (MESSAGES 1)\n%s OK\n", rest[:1], f[0])
+						s.send("* STATUS {1}\n%s (MESSAGES 1 UIDVALIDITY 3)\n%s OK\n", rest[:1], f[0])
 					default:
 						s.send("* STATUS %s (MESSAGES 1 X-NEW (1 2) UIDVALIDITY 2)\n%s OK\n", f[2][:strings.LastIndex(f[2], " (")], f[0])
 					}
@@ -80,6 +80,39 @@ func TestOddLists(t *testing.T) {
 				t.Errorf("%q complete %v", got, l.Complete)
 			}
 		})
+	}
+}
+
+// TestDoubtfulStatus: a folder whose STATUS says nothing that can be true is opened: it knows how much mail it holds.
+func TestDoubtfulStatus(t *testing.T) {
+	e := serve(t, func(s *scripted) {
+		s.hello("LIST-EXTENDED LIST-STATUS UNSELECT")
+		s.send("* LIST () \"/\" sane\n* STATUS sane (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\n"+
+			"* LIST () \"/\" young\n* STATUS young (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 0)\n"+
+			"* LIST () \"/\" uncounted\n* STATUS uncounted (UIDNEXT 9 UIDVALIDITY 8)\n"+
+			"* LIST () \"/\" shut\n* STATUS shut (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 0)\n"+
+			"* LIST (\\NoSelect) \"/\" none\n%s OK listed\n", s.expect("LIST .*"))
+		s.send("* 70 EXISTS\n* OK [UIDVALIDITY 9] v\n* OK [UIDNEXT 71] n\n%s OK [READ-ONLY] open\n", s.expect(`EXAMINE "young"`))
+		s.send("* 8 EXISTS\n* OK [UIDVALIDITY 8] v\n* OK [UIDNEXT 9] n\n%s OK [READ-ONLY] open\n", s.expect(`EXAMINE "uncounted"`))
+		s.send("%s NO [INUSE] later\n", s.expect(`EXAMINE "shut"`))
+		s.rest()
+	})
+	src, ctx := dialScripted(t, e, imapx.Options{})
+	l, err := src.List(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]imapx.Mark{"sane": {UIDValidity: 7, UIDNext: 4, Messages: 3}, "young": {UIDValidity: 9, UIDNext: 71, Messages: 70},
+		"uncounted": {UIDValidity: 8, UIDNext: 9, Messages: 8}}
+	for _, f := range l.Folders {
+		if mark, known := want[f.Raw]; known && (f.Mark == nil || *f.Mark != mark || f.Err != nil) {
+			t.Errorf("%s: %v, %v", f.Raw, f.Mark, f.Err)
+		} else if !known && (f.Mark != nil || f.Selectable != (f.Err != nil)) {
+			t.Errorf("%s: %v, %v", f.Raw, f.Mark, f.Err)
+		}
+	}
+	if l.Complete {
+		t.Error("complete although one folder said nothing")
 	}
 }
 

@@ -66,6 +66,7 @@ func parseStatus(r *wire.Response) (folderStatus, error) {
 		switch strings.ToUpper(item) {
 		case "MESSAGES":
 			s.mark.Messages, err = p.Number()
+			s.counted = err == nil
 		case "UIDNEXT":
 			var n uint32
 			n, err = p.Number()
