@@ -207,8 +207,25 @@ func (c *fakeConn) List(context.Context) (imapx.Listing, error) {
 		l.Folders = append(l.Folders, imapx.Folder{Raw: name, Name: name, Path: strings.Split(name, "/"), Delim: "/",
 			Selectable: true, Subscribed: f.subscribed, SpecialUse: f.use, Mark: &m})
 	}
+	l.Folders = append(l.Folders, c.parents()...)
 	slices.SortFunc(l.Folders, func(a, b imapx.Folder) int { return strings.Compare(a.Raw, b.Raw) })
 	return l, err
+}
+
+// parents are the names that are no folders and have children: a server lists them too (RFC 9051 section 7.3.1).
+func (s *fakeServer) parents() []imapx.Folder {
+	known := make(map[string]bool)
+	var out []imapx.Folder
+	for name := range s.folders {
+		for i := strings.LastIndex(name, "/"); i > 0; i = strings.LastIndex(name[:i], "/") {
+			if up := name[:i]; s.folders[up] == nil && !known[up] {
+				known[up] = true
+				out = append(out, imapx.Folder{Raw: up, Name: up, Path: strings.Split(up, "/"), Delim: "/",
+					Attrs: []imap.MailboxAttr{imap.MailboxAttrNonExistent, imap.MailboxAttrHasChildren}})
+			}
+		}
+	}
+	return out
 }
 
 func folderError(op, name, text string) *imapx.Error {

@@ -139,7 +139,7 @@ func holds(ctx context.Context, s Source, f *imapx.Folder, rows map[uint32]state
 // followTarget follows a target folder that its user renamed.
 func (a *attempt) followTarget(ctx context.Context, stored []state.Pair, i int) error {
 	p := &stored[i]
-	if !a.target.Complete || find(a.target, p.Target) != nil {
+	if !a.target.Complete || openable(find(a.target, p.Target)) != nil {
 		return nil
 	}
 	taken := make(map[string]bool)
@@ -194,7 +194,7 @@ func (a *attempt) renameTarget(ctx context.Context, stored []state.Pair, old sta
 	m := newMapper(a.source, a.target, nil, a.rules)
 	was := m.byName(&imapx.Folder{Raw: old.Source, Name: old.SourceName, Path: strings.Split(old.SourceName, f.Delim), Delim: f.Delim})
 	is := m.byName(f)
-	folder := find(a.target, old.Target)
+	folder := openable(find(a.target, old.Target))
 	if was.raw != old.Target || folder == nil || find(a.target, is.raw) != nil || isInbox(f) || inboxKey(old.Target) == "INBOX" ||
 		sharesTarget(stored, old) {
 		return nil // it has another name there anyway, or is not its alone

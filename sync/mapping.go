@@ -125,6 +125,14 @@ func newMapper(source, target imapx.Listing, stored []state.Pair, r *rules) *map
 	return m
 }
 
+// openable is f where it is a folder, and not only the parent of some: CREATE makes such a name one.
+func openable(f *imapx.Folder) *imapx.Folder {
+	if f == nil || !f.Selectable {
+		return nil
+	}
+	return f
+}
+
 func messages(f *imapx.Folder) uint32 {
 	if f == nil || f.Mark == nil {
 		return 0
@@ -181,7 +189,7 @@ func (m *mapper) keepStored() {
 	for _, e := range m.entries {
 		if s := m.stored[e.folder.Raw]; s != nil {
 			e.done = true
-			m.pairs = append(m.pairs, folderPair{source: e.folder, target: m.there[inboxKey(s.Target)], raw: s.Target, name: s.TargetName,
+			m.pairs = append(m.pairs, folderPair{source: e.folder, target: openable(m.there[inboxKey(s.Target)]), raw: s.Target, name: s.TargetName,
 				stored: s, why: whyStored})
 		}
 	}

@@ -174,10 +174,7 @@ func (m *mapper) spotAt(raw string) *spot {
 func (m *mapper) spotOf(raw, name, trouble string) *spot {
 	s := &spot{raw: raw, name: name, trouble: trouble}
 	if t := m.there[inboxKey(raw)]; t != nil {
-		s.raw, s.name = t.Raw, t.Name
-		if t.Selectable { // else it exists as a parent only: CREATE makes it real
-			s.folder = t
-		}
+		s.raw, s.name, s.folder = t.Raw, t.Name, openable(t)
 	}
 	return s
 }

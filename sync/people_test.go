@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,6 +71,53 @@ func TestTargetFolderRenamed(t *testing.T) {
 		t.Errorf("%d in Job, report %+v", len(b.dst.content("Job")), r)
 	}
 	b.quiet("after the rename")
+}
+
+// TestParentOnly: a folder of which the target has but the name, for the sake of its children, is made again.
+func TestParentOnly(t *testing.T) {
+	t.Run("the pass that made the child was killed", func(t *testing.T) {
+		b := newBench(t)
+		b.fill("Work", 0, 10)
+		b.fill("Work/Sub", 20, 25)
+		ctx, kill := context.WithCancel(context.Background())
+		b.dst.before = func(verb string) {
+			if verb == "SELECT" {
+				kill()
+			}
+		}
+		b.with(func(_ context.Context, o Options) {
+			if _, err := Run(ctx, o); err == nil {
+				t.Fatal("the first pass got through")
+			}
+			if pairs, err := o.State.Pairs(context.Background()); err != nil || len(pairs) != 3 { // with INBOX
+				t.Fatal(len(pairs), err)
+			}
+		})
+		b.dst.before = nil
+		clear(b.dst.folders)
+		b.dst.folder("Work/Sub")
+		if r := b.pass(); r.NewExceptions != 0 || r.Copied != 15 {
+			t.Errorf("%+v", r)
+		}
+		b.equal("after the kill")
+		b.quiet("after the kill")
+	})
+	t.Run("its user removed it", func(t *testing.T) {
+		b := newBench(t)
+		b.fill("Work", 0, 10)
+		b.fill("Work/Sub", 20, 25)
+		b.pass()
+		delete(b.dst.folders, "Work")
+		b.fill("Work/Sub", 25, 26)
+		if r := b.pass(); r.Copied != 1 || b.dst.folders["Work"] != nil {
+			t.Errorf("a folder that its user removed is back: %+v", r)
+		}
+		b.fill("Work", 10, 12)
+		if r := b.pass(); r.Copied != 2 || len(b.dst.content("Work")) != 2 {
+			t.Errorf("%+v", r)
+		}
+		b.quiet("after new mail")
+	})
 }
 
 // TestSourceFolderRenamed is repeated on the target, children too; nothing is copied.
@@ -317,8 +365,8 @@ func TestFoldersVanishDuringThePass(t *testing.T) {
 	for _, side := range []string{"source", "target"} {
 		t.Run(side, func(t *testing.T) {
 			b := newBench(t)
-			b.fill("A", 0, 1300)
-			b.fill("Z", 2000, 2010)
+			b.fill("A", 0, 4300)
+			b.fill("Z", 5000, 5010)
 			server := map[string]*fakeServer{"source": b.src, "target": b.dst}[side]
 			folder := map[string]string{"source": "Z", "target": "A"}[side]
 			done := false

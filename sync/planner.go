@@ -12,7 +12,7 @@ import (
 func (a *attempt) everMade(ctx context.Context, stored []state.Pair) ([]state.Pair, error) {
 	var out []state.Pair
 	for _, p := range stored {
-		if a.target.Complete && p.TargetMark.UIDValidity == 0 && p.SourceMark == (state.Mark{}) && find(a.target, p.Target) == nil {
+		if a.target.Complete && p.TargetMark.UIDValidity == 0 && p.SourceMark == (state.Mark{}) && openable(find(a.target, p.Target)) == nil {
 			if rows, err := a.State.CountRows(ctx, p.ID); err != nil {
 				return nil, err
 			} else if rows == 0 {

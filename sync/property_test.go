@@ -36,7 +36,7 @@ func contentsOfWorld() []string {
 }
 
 func (w *world) at(folder, data string) string {
-	if w.merged && folder == "B" {
+	if w.merged && folder == "A/B" {
 		folder = "A"
 	}
 	return folder + "\x00" + data
@@ -46,7 +46,7 @@ func (w *world) at(folder, data string) string {
 func (w *world) run(change ...func(*Options)) Report {
 	return w.pass(append(change, func(o *Options) {
 		if w.merged {
-			o.Mapping.Maps = []MapRule{{Source: "B", Target: "A"}}
+			o.Mapping.Maps = []MapRule{{Source: "A/B", Target: "A"}}
 		}
 	})...)
 }
@@ -205,13 +205,13 @@ func TestNothingLostNothingTwice(t *testing.T) {
 		w.dir = tempDir(t)
 		w.src.damaged = make(map[*fakeMessage]imapx.Want)
 		w.merged = rapid.Bool().Draw(t, "merged")
-		folder := rapid.SampledFrom([]string{"INBOX", "A", "B"})
+		folder := rapid.SampledFrom([]string{"INBOX", "A", "A/B"})
 		content := rapid.SampledFrom(all)
 		date := func(c string) time.Time {
 			return day.AddDate(0, 0, slices.Index(all, c)).Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "hours")) * time.Hour)
 		}
 		w.src.folder("A")
-		w.src.folder("B")
+		w.src.folder("A/B")
 		for range rapid.IntRange(0, 12).Draw(t, "at first") {
 			f, c := folder.Draw(t, "folder"), content.Draw(t, "content")
 			w.src.add(f, date(c), c)

@@ -110,7 +110,7 @@ func TestBothWays(t *testing.T) {
 		w := &bothWays{world: &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)}, deleted: map[string]int{}},
 			ours: map[string]int{}, theirs: map[string]int{}, late: map[string]int{}}
 		w.dir = tempDir(t)
-		folder := rapid.SampledFrom([]string{"INBOX", "A", "B"})
+		folder := rapid.SampledFrom([]string{"INBOX", "A", "A/B"})
 		given := func(t *rapid.T, s *fakeServer, by map[string]int, from int) {
 			c := letterOf(from+rapid.IntRange(0, 4).Draw(t, "id"), fmt.Sprint("version ", rapid.IntRange(0, 1).Draw(t, "version")))
 			if from > 0 { // what agrees in every byte and in its date is taken for one message where people move it
@@ -138,7 +138,7 @@ func TestBothWays(t *testing.T) {
 			},
 			"moved on the target": func(t *rapid.T) {
 				if f, uid, _, ok := one(t, w.dst); ok && f != "Junk" {
-					if to := rapid.SampledFrom([]string{"INBOX", "A", "B", "Mine"}).Draw(t, "to"); to != f {
+					if to := rapid.SampledFrom([]string{"INBOX", "A", "A/B", "Mine"}).Draw(t, "to"); to != f {
 						w.dst.move(f, uid, to)
 					}
 				}
