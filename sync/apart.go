@@ -43,6 +43,8 @@ func (a *attempt) apart(ctx context.Context) error {
 	switch {
 	case leftover:
 		return oneMailbox("a folder that an earlier pass made on the target to find that out is on the source too")
+	case everAlike(stored) && still(a.source, stored):
+		return nil // nothing is there to be carried
 	case !same && !(inboxesAlike(a.source, a.target) && !inboxEverAlike(stored)):
 		return nil
 	case a.DryRun && same && !everAlike(stored):
@@ -99,6 +101,20 @@ func everAlike(stored []state.Pair) bool {
 		}
 	}
 	return alike
+}
+
+// still reports that the source is as an earlier pass left it.
+func still(source imapx.Listing, stored []state.Pair) bool {
+	marks := make(map[string]state.Mark, len(stored))
+	for _, p := range stored {
+		marks[p.Source] = p.SourceMark
+	}
+	for _, f := range source.Folders {
+		if m, ok := marks[f.Raw]; f.Selectable && (!ok || f.Mark == nil || !unchanged(f.Mark, m)) {
+			return false
+		}
+	}
+	return true
 }
 
 // inboxEverAlike is everAlike for INBOX alone: the other folders of such servers may have been made at different times.

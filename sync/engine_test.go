@@ -320,6 +320,40 @@ func TestSameMailboxIsRefused(t *testing.T) {
 	}
 }
 
+// TestAlikeByChance: servers that count alike cost a proof where something is to be carried, and nothing where not.
+func TestAlikeByChance(t *testing.T) {
+	b := newBench(t)
+	b.dst = newFakeServer(100)
+	b.fill("INBOX", 0, 5)
+	b.pass()
+	b.pass()
+	if !sameMailbox(listed(t, b.src), listed(t, b.dst)) {
+		t.Fatal("the two are not alike")
+	}
+	b.quiet("alike")
+	if b.dst.count("SELECT") != 0 {
+		t.Errorf("a pass without work made a folder: %v", b.dst.commands)
+	}
+	b.fill("INBOX", 5, 6)
+	if r := b.pass(); r.Copied != 1 {
+		t.Errorf("%+v", r)
+	}
+	b.equal("alike")
+}
+
+func listed(t *testing.T, s *fakeServer) imapx.Listing {
+	t.Helper()
+	c, err := s.source(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := c.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestStopSettlesAndResumes(t *testing.T) {
 	b := newBench(t)
 	b.fill("INBOX", 0, 3000)
