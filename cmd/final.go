@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -12,6 +14,7 @@ import (
 	"mailmove/imapx"
 	"mailmove/state"
 	mailsync "mailmove/sync"
+	"mailmove/sync/verify"
 )
 
 // cutover is what a pass is for, beside the ordinary.
@@ -71,7 +74,9 @@ func (c *cutover) check(f *syncFlags, filter mailsync.Filter, mapping mailsync.M
 func (p *pass) move(ctx context.Context, o mailsync.Options) (mailsync.Report, error) {
 	switch {
 	case p.cutover.final:
-		r, err := mailsync.Final(ctx, o, mailsync.FinalOptions{Passes: p.cutover.passes, Verify: p.verify})
+		r, err := mailsync.Final(ctx, o, mailsync.FinalOptions{Passes: p.cutover.passes, Verify: func(ctx context.Context) (mailsync.Unexplained, error) {
+			return p.verify(ctx, o)
+		}})
 		if err == nil {
 			o.Events(mailsync.Notice{Account: p.account, Text: "final: nothing new on the source, and both sides agree; from now on a pass carries new mail only"})
 		}
@@ -88,6 +93,66 @@ func (p *pass) move(ctx context.Context, o mailsync.Options) (mailsync.Report, e
 	}
 	r, err := mailsync.Run(ctx, o)
 	return r, p.cutoverError(err)
+}
+
+// mostUnexplained is how many of the differences that nothing explains a final pass tells; mailmove verify tells all.
+const mostUnexplained = 20
+
+// verify compares both sides message by message at the end of a final pass, and tells what nothing explains.
+func (p *pass) verify(ctx context.Context, o mailsync.Options) (u mailsync.Unexplained, err error) {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if o.Stop != nil {
+		var watcher sync.WaitGroup
+		defer watcher.Wait()
+		defer cancel() // before the wait
+		watcher.Go(func() {
+			select {
+			case <-o.Stop:
+				cancel()
+			case <-within.Done():
+			}
+		})
+	}
+	tell := func(text string) { o.Events(mailsync.Notice{Account: p.account, Text: text}) }
+	tell("nothing new on the source: comparing both sides, message by message")
+	var told int64
+	report, err := verify.Run(within, verify.Options{
+		Account: p.account, State: o.State, Mapping: p.mapping, Level: verify.Identity, Connections: max(p.connections, 2),
+		ConnectSource: o.ConnectSource,
+		ConnectTarget: func(ctx context.Context) (verify.Side, error) {
+			t, err := o.ConnectTarget(ctx)
+			if err != nil {
+				return nil, err // never t: a nil session in an interface is not nil
+			}
+			return t, nil
+		},
+		Difference: func(d verify.Difference) {
+			if d.Word.Explained() {
+				return
+			}
+			if u.Why == "" {
+				u.Why = differenceText(d)
+			}
+			if told++; told <= mostUnexplained {
+				tell(differenceText(d))
+			}
+		},
+	})
+	if err != nil {
+		if ctx.Err() == nil && within.Err() != nil {
+			err = mailsync.ErrInterrupted
+		}
+		return u, err
+	}
+	if u.Differences = report.Unexplained(); told > mostUnexplained {
+		tell(countText(u.Differences-mostUnexplained, "difference more", "differences more") + ": mailmove verify lists all")
+	}
+	if u.Differences > 0 && u.Why == "" {
+		u.Why = notEqualHint(report)
+	}
+	tell(strings.TrimSuffix(verifySum(report), "\n"))
+	return u, nil
 }
 
 // reversePorts lead a reverse pass: the target is only read, and the source is the one that is written to.
@@ -116,12 +181,12 @@ func (p *pass) finalError(r mailsync.FinalReport, err error) error {
 			what: fmt.Sprintf("the source is still changing: each of %s found something new (account %s)", passesText(r.Passes), p.account),
 			hint: "what came is carried. Run --final again when the source takes no more mail; else switch, and carry what comes after it with mailmove sync --tail"}
 	case errors.Is(err, mailsync.ErrNotEqual):
-		what := fmt.Sprintf("source and target are not equal: %s (account %s)", ui.Plural(int64(r.Differences), "difference"), p.account)
+		what := fmt.Sprintf("source and target are not equal: %s (account %s)", ui.Plural(r.Differences, "difference"), p.account)
 		if r.Why != "" {
 			what += ": " + ui.Clean(r.Why)
 		}
 		return &failure{code: exitNotEqual, err: err, what: what,
-			hint: "it is not noted as final: find out why, then run --final again; mailmove exceptions list shows what is known"}
+			hint: "it is not noted as final. mailmove verify lists every difference, docs/verify.md says what the words mean; then run --final again"}
 	}
 	return p.cutoverError(err)
 }

@@ -54,7 +54,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	ports(&o, stop, open.logins, options)
 	report, err := p.move(ctx, o)
 	err = a.passError(report, err)
-	if err == nil && (p.strict || p.cutover.final) {
+	if err == nil && p.strict {
 		err = strictError(p.account, report)
 	}
 	if err != nil && !a.screen { // who sits at a terminal knows which account it is

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"server":      startServer,
 			"lose":        loseMail,
+			"double":      doubleMail,
 			"limit":       setLimit,
 			"connections": countConnections,
 			"mode":        isMode,

@@ -197,8 +197,6 @@ type pass struct {
 	progress    time.Duration
 	trace       string
 	cutover     cutover
-	// verify compares both sides at the end of a final pass; nil: by the numbers of messages.
-	verify func(ctx context.Context) (ok bool, differences int, err error)
 }
 
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.

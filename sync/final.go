@@ -23,17 +23,22 @@ var ErrNotEqual = errors.New("source and target are not equal")
 // FinalOptions are what a final pass is, beside its passes.
 type FinalOptions struct {
 	Passes int // at most; 0: DefaultFinalPasses
-	// Verify compares both sides once nothing new was found: ok if every difference is explained, else how many are not.
-	// It is called with the state open and no connection of a pass. nil: Counts.
-	Verify func(ctx context.Context) (ok bool, differences int, err error)
+	// Verify compares both sides once nothing new was found, and gives what nothing explains. It is called with the state
+	// open and no connection of a pass. nil: Counts.
+	Verify func(ctx context.Context) (Unexplained, error)
+}
+
+// Unexplained is what a comparison found that nothing explains.
+type Unexplained struct {
+	Differences int64
+	Why         string // the first of them, "" where it is not known
 }
 
 // FinalReport is what a final pass came to.
 type FinalReport struct {
-	Report             // of the last pass; NewExceptions of all
-	Passes      int    // that were made
-	Differences int    // that nothing explains
-	Why         string // the first of them, "" where it is not known
+	Report          // of the last pass; NewExceptions of all
+	Passes      int // that were made
+	Unexplained     // by the comparison
 }
 
 // Final makes passes until one finds nothing new on the source, then compares both sides. A clean end is noted in the
@@ -98,26 +103,24 @@ func (r *FinalReport) compare(ctx context.Context, o Options, f FinalOptions) er
 	}
 	for _, e := range list {
 		if e.Reason == reasonGone && !e.Accepted {
-			r.Differences, r.Why = 1, e.Detail
+			r.Unexplained = Unexplained{1, e.Detail}
 			return ErrNotEqual
 		}
 	}
 	verify := f.Verify
 	if verify == nil {
-		verify = func(ctx context.Context) (bool, int, error) {
+		verify = func(ctx context.Context) (u Unexplained, err error) {
 			list, err := Counts(ctx, o)
 			if len(list) > 0 {
-				r.Why = list[0].String()
+				u = Unexplained{int64(len(list)), list[0].String()}
 			}
-			return len(list) == 0, len(list), err
+			return u, err
 		}
 	}
-	ok, n, err := verify(ctx)
-	if err != nil {
+	if r.Unexplained, err = verify(ctx); err != nil {
 		return err
 	}
-	if !ok {
-		r.Differences = n
+	if r.Differences > 0 {
 		return ErrNotEqual
 	}
 	return nil

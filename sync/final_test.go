@@ -121,14 +121,14 @@ func TestFinalComparesBothSides(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Whatever the comparison says decides.
-	said := func(ok bool, n int, e error) FinalOptions {
-		return FinalOptions{Verify: func(context.Context) (bool, int, error) { return ok, n, e }}
+	said := func(n int64, e error) FinalOptions {
+		return FinalOptions{Verify: func(context.Context) (Unexplained, error) { return Unexplained{Differences: n}, e }}
 	}
-	if r, err := b.final(said(false, 7, nil)); !errors.Is(err, ErrNotEqual) || r.Differences != 7 {
+	if r, err := b.final(said(7, nil)); !errors.Is(err, ErrNotEqual) || r.Differences != 7 {
 		t.Errorf("%v %+v", err, r)
 	}
 	own := errors.New("own")
-	if _, err := b.final(said(true, 0, own)); !errors.Is(err, own) {
+	if _, err := b.final(said(0, own)); !errors.Is(err, own) {
 		t.Error(err)
 	}
 	// A message that comes between the last pass and the comparison is not explained by anything.
