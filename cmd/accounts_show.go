@@ -55,7 +55,7 @@ func showList(w io.Writer, width int, l *accounts.List) error {
 			continue
 		}
 		for i, c := range columns {
-			fmt.Fprint(t, tabbed(i), orElse(ui.Short(ui.Clean(c.cell(r)), 48), "-"))
+			fmt.Fprint(t, tabbed(i), orElse(ui.Short(ui.Clean(c.cell(r)), c.most), "-"))
 		}
 		fmt.Fprintln(t)
 	}
@@ -101,6 +101,7 @@ func listLine(l *accounts.List) string {
 type showColumn struct {
 	title string
 	cell  func(accounts.Row) string
+	most  int // columns that it takes
 }
 
 // dots stand for a password of any length.
@@ -108,10 +109,10 @@ const dots = "••••••"
 
 // showColumns are the columns that are always there, and those that a row has something in.
 func showColumns(l *accounts.List) []showColumn {
-	columns := []showColumn{{"LINE", func(r accounts.Row) string { return itoa(r.Line) }}}
+	columns := []showColumn{{"LINE", func(r accounts.Row) string { return itoa(r.Line) }, 10}}
 	for _, c := range []showColumn{
-		{"ID", func(r accounts.Row) string { return r.ID }},
-		{"GROUP", func(r accounts.Row) string { return r.Group }},
+		{"ID", func(r accounts.Row) string { return r.ID }, 48},
+		{"GROUP", func(r accounts.Row) string { return r.Group }, 48},
 	} {
 		if slices.ContainsFunc(l.Rows, func(r accounts.Row) bool { return len(r.Problems) == 0 && c.cell(r) != "" }) {
 			columns = append(columns, c)
@@ -119,16 +120,16 @@ func showColumns(l *accounts.List) []showColumn {
 	}
 	for _, side := range []string{"source", "target"} {
 		columns = append(columns,
-			showColumn{strings.ToUpper(side), func(r accounts.Row) string { return r.Fields[side] }},
-			showColumn{"USER", func(r accounts.Row) string { return r.Fields[side+"_user"] }},
+			showColumn{strings.ToUpper(side), func(r accounts.Row) string { return r.Fields[side] }, 48},
+			showColumn{"USER", func(r accounts.Row) string { return r.Fields[side+"_user"] }, 48},
 			showColumn{"PASSWORD", func(r accounts.Row) string {
 				if s, given := r.Secrets[side+"_password"]; given && !s.Empty() {
 					return dots
 				}
 				return ""
-			}})
+			}, 10})
 	}
-	flags := showColumn{"FLAGS", otherFlags}
+	flags := showColumn{"FLAGS", otherFlags, 400}
 	if slices.ContainsFunc(l.Rows, func(r accounts.Row) bool { return len(r.Problems) == 0 && flags.cell(r) != "" }) {
 		columns = append(columns, flags)
 	}
@@ -145,5 +146,5 @@ func otherFlags(r accounts.Row) string {
 			words = append(words, "--"+strings.ReplaceAll(name, "_", "-"), r.Fields[name])
 		}
 	}
-	return strings.Join(append(words, r.Args...), " ")
+	return accounts.JoinWords(append(words, r.Args...))
 }

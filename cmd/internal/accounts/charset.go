@@ -114,7 +114,7 @@ func (l *List) guessed(data []byte) *Error {
 		return &Error{Line: foreign.first(), Text: fmt.Sprintf("the file is of two encodings: line %d is UTF-8, line %d is not", valid.first(), foreign.first()),
 			Next: "a password would be wrong: " + giveEncoding}
 	}
-	l.Warnings = append(l.Warnings, Problem{Line: foreign.first(), Hint: "mailmove accounts show FILE shows them; save the list as CSV UTF-8, or say --encoding windows-1252",
+	l.Warnings = append(l.Warnings, Problem{Hint: "mailmove accounts show FILE shows them; save the list as CSV UTF-8, or say --encoding windows-1252",
 		Text: "the file is not UTF-8 and was read as Windows-1252; what is not ASCII is in " + foreign.String()})
 	return nil
 }

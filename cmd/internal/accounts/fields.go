@@ -151,7 +151,7 @@ func (d *draft) userAndPassword(_, v string) {
 
 // root is the folder of the source that Microsoft's lists begin at: /, or /INBOX/Mail.
 func (d *draft) root(_, v string) {
-	if v = strings.Trim(v, "/"); v != "" {
+	if v = strings.Trim(v, "/ \t"); v != "" {
 		d.row.Fields["from"] = v
 	}
 }

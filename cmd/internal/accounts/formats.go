@@ -160,7 +160,11 @@ func headless(text string, lines []string, candidates []byte) *table {
 	}
 	t := &table{format: best.name, delim: rune(delim), least: best.least, next: newSplitter(text, delim, false).next}
 	for _, part := range best.parts {
-		t.columns = append(t.columns, columnOf(part, part))
+		heading := part
+		if part == imapsyncArg {
+			heading = "extra" // as imapsync's own example calls it
+		}
+		t.columns = append(t.columns, columnOf(heading, part))
 	}
 	return t
 }

@@ -67,9 +67,9 @@ func formatCases() []formatCase {
 		{file: "imapsync.txt", format: "imapsync", delim: ';', rows: []string{
 			`2 source=imap.old.example source_user=alice target=imap.new.example target_user=alice@new.example source_password=s3cret "quoted" target_password= blanks kept `,
 			`4 source=imap.old.example source_tls=implicit source_user=bob target=imap.new.example target_user=bob@new.example source_password=p,a|s's target_password=geheim --into Old mail --newer-than 90d --exclude Trash --exclude *Spam*`,
-			`5 ! (imapsync): imapsync's --delete2 is not taken over`,
-			`6 ! (imapsync): imapsync's --skipmess has no meaning here that is known`,
-			`7 ! (imapsync): that is no option of imapsync's`,
+			`5 ! extra: imapsync's --delete2 is not taken over`,
+			`6 ! extra: imapsync's --skipmess has no meaning here that is known`,
+			`7 ! extra: that is no option of imapsync's`,
 			`8 ! : 2 cells, at least 6 are needed here`,
 		}, notes: []string{"line 2: the password begins or ends with a blank", "line 4: imapsync's --automap has no counterpart"}},
 		{file: "imapsync-short.txt", format: "imapsync-short", delim: ';', rows: []string{

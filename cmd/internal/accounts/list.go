@@ -218,7 +218,7 @@ func (m *maker) tell(o Options) {
 	}
 	warn := func(to *[]Problem, at lines, text, hint string) {
 		if at.count > 0 {
-			*to = append(*to, Problem{Line: at.first(), Text: at.String() + ": " + text, Hint: hint})
+			*to = append(*to, Problem{Text: at.String() + ": " + text, Hint: hint})
 		}
 	}
 	warn(&l.Warnings, m.clear, "the list asks for a connection without TLS, which shows the password to everyone on the way",

@@ -108,8 +108,8 @@ func splitWords(s string) (words []string, err error) {
 	return words, err
 }
 
-// joinWords writes words so that splitWords gives them back.
-func joinWords(words []string) string {
+// JoinWords writes words so that splitWords gives them back.
+func JoinWords(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		if w == "" || strings.ContainsAny(w, " \t\"'\\") {

@@ -73,8 +73,8 @@ func TestWords(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		words := rapid.SliceOfN(rapid.StringMatching(`[a-z'"\\ \t=$*-]{0,8}`), 1, 5).Draw(t, "words")
-		if got, err := splitWords(joinWords(words)); err != nil || !slices.Equal(got, words) {
-			t.Fatalf("%q become %q: %q %v", words, joinWords(words), got, err)
+		if got, err := splitWords(JoinWords(words)); err != nil || !slices.Equal(got, words) {
+			t.Fatalf("%q become %q: %q %v", words, JoinWords(words), got, err)
 		}
 	})
 }

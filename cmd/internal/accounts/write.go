@@ -87,7 +87,7 @@ func (r Row) cell(column string) string {
 	case "group":
 		return Harmless(r.Group)
 	case optionsPart:
-		return Harmless(joinWords(r.Args))
+		return Harmless(JoinWords(r.Args))
 	case "source_password", "target_password":
 		return r.Secrets[column].Reveal()
 	}
