@@ -12,9 +12,9 @@ import (
 	"mailmove/cmd/internal/accounts"
 )
 
-const accountsConvertLong = `Writes a list in our own format, with passwords, to a new file that only you can
-read, or to a pipe. The separator stays, and so does a byte order mark. FILE - is
-standard input.`
+const accountsConvertLong = `Writes a list in our own format, with passwords, to a new file that only you
+can read, or to a pipe. The separator stays, and so does a byte order mark.
+FILE - is standard input.`
 
 // convertFlags are what "mailmove accounts convert" takes.
 type convertFlags struct {
