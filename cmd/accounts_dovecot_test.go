@@ -78,7 +78,7 @@ func TestMailboxKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Check(mailboxKeys)
+		l.Check(mailboxKeys())
 		return l
 	}
 	for _, c := range []struct {

@@ -39,11 +39,20 @@ func sortedFields(r accounts.Row) []string {
 	return names
 }
 
-// mailboxKeys names the mailboxes of a row as far as the row itself does, and finds what is wrong in it: equal keys are
-// equal mailboxes. What a row leaves open, the command line may give.
-func mailboxKeys(r accounts.Row) (source, target string, err error) {
+// mailboxKeys makes what names the mailboxes of a row as far as the row itself does, and finds what is wrong in it: equal
+// keys are equal mailboxes. What a row leaves open, the command line may give. The flags are declared once for all rows.
+func mailboxKeys() func(accounts.Row) (source, target string, err error) {
 	f := &syncFlags{}
 	set := rowFlagSet(f)
+	unset := *f
+	return func(r accounts.Row) (source, target string, err error) {
+		*f = unset
+		return f.rowKeys(set, r)
+	}
+}
+
+// rowKeys sets the flags of a row.
+func (f *syncFlags) rowKeys(set *pflag.FlagSet, r accounts.Row) (source, target string, err error) {
 	for _, name := range sortedFields(r) {
 		if err := set.Set(strings.ReplaceAll(name, "_", "-"), r.Fields[name]); err != nil {
 			return "", "", accounts.Problem{Column: name, Text: shown(r.Fields[name]) + ": " + settingError(err)}
