@@ -141,9 +141,15 @@ func (d *draft) secret(part, v string) {
 }
 
 // userAndPassword takes Google's "user#password" apart. A user has no #, a password may.
-func (d *draft) userAndPassword(_, v string) {
+func (d *draft) userAndPassword(heading, v string) {
 	user, password, _ := strings.Cut(v, "#")
-	d.row.Fields["source_user"] = user
+	if user = strings.Trim(user, " \t"); strings.IndexFunc(user, unicode.IsControl) >= 0 {
+		d.problem(heading, "a control character", "")
+		return
+	}
+	if user != "" {
+		d.row.Fields["source_user"] = user
+	}
 	if password != "" {
 		d.secret("source_password", password)
 	}

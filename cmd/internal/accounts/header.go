@@ -24,7 +24,8 @@ type table struct {
 	header     []string
 	headerLine int
 	columns    []column
-	least      int // cells of a row at least
+	least      int                         // cells of a row at least
+	meaning    func(heading string) string // our word for a heading in its normal form
 	next       func() (record, bool, *Error)
 }
 
@@ -157,9 +158,10 @@ func (t *table) setHeader(rec record, known map[string]string) *Error {
 	}
 	f := formatOf(heads)
 	t.format = f.name
+	t.meaning = func(heading string) string { return partOf(f, heading, known) }
 	seen := make(map[string]string)
 	for i, c := range rec.cells {
-		part := partOf(f, normal(c), known)
+		part := t.meaning(normal(c))
 		if part != "" && part != ignored {
 			if other, twice := seen[part]; twice {
 				return &Error{Line: rec.line, Text: "two columns mean " + part + ": " + shortened(other) + " and " + shortened(c), Next: "rename one of them"}
@@ -182,9 +184,23 @@ func shortened(s string) string {
 	return `"` + s + `"`
 }
 
-// isHeader tells whether a row is the header once more.
+// isHeader tells whether a row is the header once more, or another one for the same columns.
 func (t *table) isHeader(cells []string) bool {
-	return t.header != nil && slices.EqualFunc(cells, t.header, func(a, b string) bool { return normal(a) == normal(b) })
+	if t.header == nil || len(cells) == 0 {
+		return false
+	}
+	filled := 0
+	for i, c := range cells {
+		n := normal(c)
+		switch {
+		case strings.Trim(c, " \t") == "":
+			continue
+		case n == "" || i >= len(t.columns) || n != normal(t.columns[i].heading) && t.meaning(n) != t.columns[i].part:
+			return false
+		}
+		filled++
+	}
+	return filled > 1 || filled == 1 && len(t.header) == 1
 }
 
 // normal is a heading without case, blanks, underscores and whatever else is no letter or digit.
