@@ -96,11 +96,15 @@ func (m *maker) fill(row *Row) {
 		}
 		v := row.Cells[i]
 		if !c.secret {
-			if v = strings.Trim(v, " \t"); m.table.header != nil {
+			if v = strings.Trim(v, " \t"); m.table.sheet {
 				v = plain(v)
 			}
 		}
 		if v == "" {
+			continue
+		}
+		if len(v) > maxCell {
+			d.problem(c.heading, "it is longer than "+itoa(maxCell>>10)+" KiB", "")
 			continue
 		}
 		if !c.secret && strings.IndexFunc(v, unicode.IsControl) >= 0 {

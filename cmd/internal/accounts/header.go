@@ -23,6 +23,7 @@ type table struct {
 	delim      rune
 	header     []string
 	headerLine int
+	sheet      bool // a spreadsheet may have written it
 	columns    []column
 	least      int                         // cells of a row at least
 	meaning    func(heading string) string // our word for a heading in its normal form
@@ -144,7 +145,7 @@ func headed(text string, delim byte, known map[string]string) (*table, *Error) {
 		case rec.empty() || rec.comment:
 			continue
 		}
-		t := &table{delim: rune(delim), next: s.next}
+		t := &table{delim: rune(delim), next: s.next, sheet: true}
 		return t, t.setHeader(rec, known)
 	}
 }

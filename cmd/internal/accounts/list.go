@@ -13,6 +13,7 @@ import (
 const (
 	maxFile = 256 << 20 // bytes
 	maxRows = 2_000_000
+	maxRow  = 1000     // cells
 	maxCell = 64 << 10 // bytes in quotes: a quote that stays open longer was not meant as one
 )
 
