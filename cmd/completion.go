@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/ui"
 	"mailmove/state"
 	"mailmove/sync/verify"
@@ -79,6 +80,8 @@ func valuesOf(f *pflag.Flag) cobra.CompletionFunc {
 		return cobra.FixedCompletions(reasonNames(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Name == "level":
 		return cobra.FixedCompletions(verify.Levels(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Name == "encoding":
+		return cobra.FixedCompletions(accounts.Encodings(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Name == "against":
 		return cobra.FixedCompletions([]string{"source", "target"}, cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*tlsMode)(nil).Type():

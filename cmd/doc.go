@@ -29,6 +29,7 @@
 //	whose.go      whether a state file is that of the mailboxes at hand
 //	account.go    the state file of an account that there is
 //	verify*.go    mailmove verify: flags, wiring, output, receipts
+//	accounts*.go  mailmove accounts: lists, the columns that they may have, what is checked in their rows
 //	completion.go what a shell is told that completes a line
 //	sync.go, status.go, exceptions*.go, forget.go, version.go, demo.go   one command each
 package cmd

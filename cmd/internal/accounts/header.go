@@ -1,0 +1,288 @@
+package accounts
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// ours is the format whose columns are named as our flags are.
+const ours = "mailmove"
+
+// column is what a cell at its place means.
+type column struct {
+	heading string // as in the file, or our word where there is no header
+	part    string // our word for it, "" for a column that means nothing to us
+	secret  bool
+	take    func(d *draft, heading, value string) // nil: it means nothing to us
+}
+
+// table is a list that is cut into records, with its columns.
+type table struct {
+	format     string
+	delim      rune
+	header     []string
+	headerLine int
+	columns    []column
+	least      int // cells of a row at least
+	next       func() (record, bool, *Error)
+}
+
+// width tells what is wrong with the number of cells of a record. Empty cells at the end are too many of nothing: a
+// trailing separator, or a spreadsheet's.
+func (t *table) width(rec record) *Problem {
+	n := len(rec.cells)
+	for n > len(t.columns) && strings.Trim(rec.cells[n-1], " \t") == "" {
+		n--
+	}
+	p := &Problem{Line: rec.line}
+	switch {
+	case n > len(t.columns) && t.header == nil:
+		p.Text, p.Hint = cellsText(n)+", at most "+itoa(len(t.columns))+" are known here", "a separator in a password needs a list with a header, and quotes: see docs/lists.md"
+	case n > len(t.columns):
+		p.Text, p.Hint = cellsText(n)+", the header has "+itoa(len(t.columns)), "is there a separator in a password? put such a cell in quotes"
+	case n < t.least && t.header == nil:
+		p.Text, p.Hint = cellsText(n)+", at least "+itoa(t.least)+" are needed here", ""
+	case n < t.least:
+		p.Text, p.Hint = cellsText(n)+", the header has "+itoa(t.least), "leave a cell empty, but not out"
+	default:
+		return nil
+	}
+	return p
+}
+
+// masked are the cells of a row that is shifted, as far as no password can have slipped into them.
+func (t *table) masked(cells []string) []string {
+	first := slices.IndexFunc(t.columns, func(c column) bool { return c.secret })
+	if first < 0 || first >= len(cells) {
+		return cells
+	}
+	return append(slices.Clone(cells[:first]), takenOut)
+}
+
+// takenOut stands for a text that may hold a password where none belongs.
+const takenOut = "…"
+
+// tableOf finds out what a text is.
+func tableOf(text string, known map[string]string) (*table, *Error) {
+	if t, bad := tableOfJobs(text, known); t != nil || bad != nil {
+		return t, bad
+	}
+	if isImapCopy(text) {
+		return tableOfImapCopy(text)
+	}
+	text, sep, bad := sepLine(text)
+	if bad != nil {
+		return nil, bad
+	}
+	candidates := delimiters()
+	if sep != 0 {
+		candidates = []byte{sep}
+	}
+	lines, first := heads(text, 20)
+	if len(lines) == 0 {
+		return &table{format: ours, delim: rune(candidates[0]), next: func() (record, bool, *Error) { return record{}, false, nil }}, nil
+	}
+	if delim, score := bestHeader(lines[0], candidates, known); score > 0 {
+		return headed(text, delim, known)
+	}
+	if t := headless(text, lines, candidates); t != nil {
+		return t, nil
+	}
+	return nil, &Error{Line: first, Text: "it cannot be told which columns these are",
+		Next: "begin with a line of column names such as source;source_user;source_password;target;target_user;target_password, see docs/lists.md"}
+}
+
+// bestHeader finds the separator by which most cells of a line are names of columns, and how many those are.
+func bestHeader(line string, candidates []byte, known map[string]string) (delim byte, score int) {
+	for _, d := range candidates {
+		rec, _, bad := newSplitter(line, d, true).next()
+		if bad != nil {
+			continue
+		}
+		if n := headerScore(rec.cells, known); n > score {
+			delim, score = d, n
+		}
+	}
+	return delim, score
+}
+
+// headerScore is how many cells are names of columns, 0 where the cells are not a header: that wants two names and half of
+// the cells, all that a format needs, or one name alone.
+func headerScore(cells []string, known map[string]string) int {
+	heads, filled := make(map[string]bool), 0
+	for _, c := range cells {
+		if n := normal(c); n != "" {
+			heads[n] = true
+			filled++
+		}
+	}
+	f := formatOf(heads)
+	score := 0
+	for h := range heads {
+		if partOf(f, h, known) != "" {
+			score++
+		}
+	}
+	if f.name != ours || score >= 2 && 2*score >= filled || score == 1 && filled == 1 {
+		return score
+	}
+	return 0
+}
+
+// headed is a list with a header.
+func headed(text string, delim byte, known map[string]string) (*table, *Error) {
+	s := newSplitter(text, delim, true)
+	for {
+		rec, more, bad := s.next()
+		switch {
+		case bad != nil:
+			return nil, bad
+		case !more:
+			return nil, &Error{Text: "there is no header"}
+		case rec.empty() || rec.comment:
+			continue
+		}
+		t := &table{delim: rune(delim), next: s.next}
+		return t, t.setHeader(rec, known)
+	}
+}
+
+// setHeader gives each heading its meaning.
+func (t *table) setHeader(rec record, known map[string]string) *Error {
+	t.header, t.headerLine = rec.cells, rec.line
+	heads := make(map[string]bool)
+	for _, c := range rec.cells {
+		heads[normal(c)] = true
+	}
+	f := formatOf(heads)
+	t.format = f.name
+	seen := make(map[string]string)
+	for i, c := range rec.cells {
+		part := partOf(f, normal(c), known)
+		if part != "" && part != ignored {
+			if other, twice := seen[part]; twice {
+				return &Error{Line: rec.line, Text: "two columns mean " + part + ": " + shortened(other) + " and " + shortened(c), Next: "rename one of them"}
+			}
+			seen[part] = c
+		}
+		if normal(c) != "" {
+			t.least = i + 1
+		}
+		t.columns = append(t.columns, columnOf(c, part))
+	}
+	return nil
+}
+
+// shortened bounds what a text repeats of a file.
+func shortened(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		s = string(r[:60]) + "…"
+	}
+	return `"` + s + `"`
+}
+
+// isHeader tells whether a row is the header once more.
+func (t *table) isHeader(cells []string) bool {
+	return t.header != nil && slices.EqualFunc(cells, t.header, func(a, b string) bool { return normal(a) == normal(b) })
+}
+
+// normal is a heading without case, blanks, underscores and whatever else is no letter or digit.
+func normal(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}
+
+// names are the columns that have our own names, by their normal form.
+func names(columns []string) map[string]string {
+	known := make(map[string]string)
+	for _, c := range columns {
+		known[normal(c)] = c
+	}
+	for _, c := range []string{"id", "group", optionsPart, "source_password", "target_password"} {
+		known[normal(c)] = c
+	}
+	for _, c := range resultColumns() {
+		known[normal(c)] = ignored
+	}
+	return known
+}
+
+// resultColumns are what a result adds to a list: it can be read as a list again.
+func resultColumns() []string {
+	return []string{"outcome", "exit_code", "messages", "bytes", "exceptions", "duration", "next_action"}
+}
+
+// partOf is our word for a heading, "" for one that means nothing to us.
+func partOf(f format, heading string, known map[string]string) string {
+	if heading == "" {
+		return ""
+	}
+	if part := f.columns[heading]; part != "" {
+		return part
+	}
+	if part := known[heading]; part != "" {
+		return part
+	}
+	return alias(heading)
+}
+
+// looksSecret: a column of an unknown name that may hold passwords.
+func looksSecret(heading string) bool {
+	for _, word := range []string{"pass", "pwd", "kennwort", "passwort", "secret", "token", "parol", "пароль", "mdp", "contrase", "wachtwoord", "haslo", "hasło"} {
+		if strings.Contains(heading, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// unknownHint finds what an unknown heading was meant as.
+func unknownHint(heads, columns []string) string {
+	for _, h := range heads {
+		best, most := "", 1+len(normal(h))/4
+		for _, c := range append(slices.Clone(columns), "id", "group", optionsPart, "source_password", "target_password") {
+			if d := distance(normal(h), normal(c)); d <= most && (best == "" || d < most) {
+				best, most = c, d
+			}
+		}
+		if best != "" {
+			return "did you mean " + best + "?"
+		}
+	}
+	return "the columns are in docs/lists.md"
+}
+
+// distance counts the letters to insert, delete or replace (Levenshtein). Long headings are far from everything.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+func cellsText(n int) string {
+	if n == 1 {
+		return "1 cell"
+	}
+	return itoa(n) + " cells"
+}
