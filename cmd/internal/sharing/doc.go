@@ -1,4 +1,4 @@
-// Package share is what the accounts of one run have in common: how many connections each server is asked for, which
+// Package sharing is what the accounts of one run have in common: how many connections each server is asked for, which
 // server wants a pause, and how fast all of them together may be.
 //
 // Invariants:
@@ -9,4 +9,4 @@
 //   - Every wait ends with its context. Nothing here dials, logs or knows what an account is.
 //
 // Where to change what: slots.go counts connections, pause.go waits for servers, rate.go slows down.
-package share
+package sharing
