@@ -3,11 +3,15 @@ package cmd
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mailmove/cmd/internal/accounts"
+	"mailmove/cmd/internal/sharing"
+	"mailmove/imapx"
 	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
 )
 
 // Every code has its place, once.
@@ -144,5 +148,66 @@ func TestHarmlessCells(t *testing.T) {
 		if safe != "" && slices.Contains([]byte(formulas), safe[0]) {
 			t.Errorf("%q is run as %q", cell, safe)
 		}
+	}
+}
+
+// What a server says of its load to one account holds for all; what happens to a connection is that account's own.
+func TestAPauseIsTheServers(t *testing.T) {
+	claims := []sharing.Claim{{Server: "old", Login: "a", Most: 2}, {Server: "new", Login: "a", Most: 2}}
+	others := []sharing.Claim{{Server: "old", Login: "b", Most: 2}, {Server: "new", Login: "b", Most: 2}}
+	for _, c := range []struct {
+		name  string
+		event mailsync.Event
+		waits bool
+	}{
+		{"throttled", mailsync.Throttled{Side: "source", Delay: time.Minute, Err: &imapx.Error{Side: "source", Kind: imapx.KindUnavailable}}, true},
+		{"throttled by the target", mailsync.Throttled{Side: "target", Delay: time.Minute, Err: &imapx.Error{Side: "target", Kind: imapx.KindUnavailable}}, true},
+		{"with a delay", mailsync.Throttled{Side: "target", Delay: time.Minute, Err: &imapx.Error{Side: "target", Delay: time.Minute}}, true},
+		{"lost", mailsync.Throttled{Side: "source", Delay: time.Minute, Err: &imapx.Error{Side: "source", Kind: imapx.KindLost}}, false},
+		{"another event", mailsync.Notice{Text: "x"}, false},
+	} {
+		r := &listRun{servers: sharing.NewServers(8)}
+		r.heed(&entry{claims: claims}, c.event)
+		if waits := r.servers.Reserve(time.Now(), 1, others...) == nil; waits != c.waits {
+			t.Errorf("%s: another account waits: %v", c.name, waits)
+		}
+	}
+}
+
+// A server that takes no further connection is asked for fewer, in this run and the next ones; one login's own limit says
+// nothing of the others.
+func TestAServersLimitIsLearned(t *testing.T) {
+	f, err := fleet.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	full := &imapx.Error{Side: "source", Kind: imapx.KindUnavailable, Code: "LIMIT"}
+	for _, c := range []struct {
+		name string
+		open int64 // connections of the account there, with the one that was refused
+		err  error
+		want int
+	}{
+		{"the login's own", 2, full, 8},
+		{"another error", 1, &imapx.Error{Side: "source", Kind: imapx.KindConnect}, 8},
+		{"the server's", 1, full, 4}, // it has them already
+	} {
+		r := &listRun{f: newSyncFlags(), fleet: f, servers: sharing.NewServers(8)}
+		claim := sharing.Claim{Server: "old", Login: "a", Most: 99}
+		r.servers.Reserve(time.Now(), 4, claim)
+		var open atomic.Int64
+		open.Store(c.open)
+		r.refused(t.Context(), &entry{claims: []sharing.Claim{claim}}, 0, &open, c.err)
+		got := 4
+		for r.servers.Reserve(time.Now(), 1, claim) != nil {
+			got++
+		}
+		if got != c.want {
+			t.Errorf("%s: %d connections, want %d", c.name, got, c.want)
+		}
+	}
+	if limits, err := f.Limits(t.Context(), time.Now()); err != nil || limits["old"] != 3 {
+		t.Errorf("kept: %v, %v", limits, err)
 	}
 }
