@@ -68,13 +68,14 @@ func (*encoding) Type() string     { return "NAME" }
 
 const encodingUsage = "the list's encoding, where it is not found right: utf-8, utf-16 or windows-1252"
 
-// readList reads a list from a file, or from standard input where its name is -, and warns of what may be a mistake.
-func readList(ctx context.Context, a *app, name string, e encoding) (*accounts.List, error) {
+// readList reads a list from a file, or from standard input where its name is -, and warns of what may be a mistake, unless
+// quiet. what says which argument names it.
+func readList(ctx context.Context, a *app, what, name string, e encoding, quiet bool) (*accounts.List, error) {
 	in, shownName := a.in, "standard input"
 	if name != "-" {
 		f, err := os.Open(filepath.Clean(name))
 		if err != nil {
-			return nil, noInput("list", err)
+			return nil, noInput(what, err)
 		}
 		defer f.Close()
 		in, shownName = f, ui.Clean(name)
@@ -84,6 +85,9 @@ func readList(ctx context.Context, a *app, name string, e encoding) (*accounts.L
 	l, err := readUntil(ctx, in, accounts.Options{Encoding: string(e), Columns: listColumns()}, shownName)
 	if err != nil {
 		return nil, listError(err)
+	}
+	if quiet {
+		return l, nil
 	}
 	if name != "-" {
 		a.warnOpenFile(in, shownName, l)

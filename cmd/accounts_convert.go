@@ -40,7 +40,7 @@ func newAccountsConvert(a *app) *cobra.Command {
 		if f.to == "" && toTerminal(a.out) {
 			return usagef("give --to FILE, or a pipe", "a list with passwords is not written to a terminal")
 		}
-		l, err := readList(c.Context(), a, args[0], f.encoding)
+		l, err := readList(c.Context(), a, "list", args[0], f.encoding, false)
 		if err != nil {
 			return err
 		}

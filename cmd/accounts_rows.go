@@ -21,15 +21,6 @@ func rowFlagSet(f *syncFlags) *pflag.FlagSet {
 	return set
 }
 
-// listColumns are the columns that a list may have, beside id, group, options and the passwords.
-func listColumns() []string {
-	var columns []string
-	rowFlagSet(&syncFlags{}).VisitAll(func(f *pflag.Flag) {
-		columns = append(columns, strings.ReplaceAll(f.Name, "-", "_"))
-	})
-	return columns
-}
-
 func sortedFields(r accounts.Row) []string {
 	names := make([]string, 0, len(r.Fields))
 	for name := range r.Fields {
@@ -125,7 +116,7 @@ func checkRowOptions(r accounts.Row) error {
 }
 
 // columnProblem says of an error that names a flag which column that is.
-func columnProblem(err error) error {
+func columnProblem(err error) accounts.Problem {
 	line, hint := describe(err)
 	p := accounts.Problem{Text: line, Hint: hint}
 	if part := regexp.MustCompile(`^--([a-z-]+):? (.+)$`).FindStringSubmatch(line); part != nil {

@@ -28,7 +28,7 @@ func newAccountsShow(a *app) *cobra.Command {
 	}
 	c.Flags().Var(&e, "encoding", encodingUsage)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		l, err := readList(c.Context(), a, args[0], e)
+		l, err := readList(c.Context(), a, "list", args[0], e, false)
 		if err != nil {
 			return err
 		}

@@ -175,7 +175,7 @@ func TestCheckFindsWhatIsPlanted(t *testing.T) {
 			t.Errorf("account %d: found %q with code %d, want %q and %d", i, got[i], codes[i], want, planted[i].code)
 		}
 	}
-	if took > 10*time.Second {
+	if took > time.Minute { // 2 s where nothing else runs; a busy machine decides nothing
 		t.Errorf("it took %v", took)
 	}
 	if _, err := os.Stat(filepath.Join(b.dir, "state")); !os.IsNotExist(err) {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mailmove/cmd/internal/ui"
@@ -23,6 +24,7 @@ const (
 	exitInternal     = 70
 	exitState        = 73
 	exitOutput       = 74
+	exitLater        = 75
 	exitProtocol     = 76
 	exitCheck        = 78
 	exitConnectSrc   = 101
@@ -62,7 +64,8 @@ func exitTable() []exitRow {
 		{exitUnavailable, "a server is there but refuses to work now", "run it again later"},
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
-		{exitOutput, "standard output or the trace could not be written; what was to be done is done", "make room; mailmove status has the result of a pass"},
+		{exitOutput, "standard output, the trace, a result or a log could not be written; what was to be done is done", "make room; mailmove status has the result of a pass"},
+		{exitLater, "sync --accounts: the time was up (--until, --time-limit) before all accounts were done", "run it again: it goes on where it was"},
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitCheck, "mailmove check found something that must be set right before mail is moved", "do what the lines with failed say"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
@@ -79,6 +82,16 @@ func exitTable() []exitRow {
 		{exitTerminate, "stopped by SIGTERM", "run it again: it goes on where it was"},
 		{exitAuthSrc, "the source refuses the login, or refused it a short while ago", "check user and password"},
 		{exitAuthDst, "the target refuses the login, or refused it a short while ago", "check user and password"},
+	}
+}
+
+// exitOrder puts the codes in order for a list of accounts, the gravest first: the list has that of its accounts' that stands
+// first here. What stops a run, or is wrong with this machine, comes before what one server says; what mends itself, last.
+func exitOrder() []int {
+	return []int{
+		exitInternal, exitInterrupt, exitTerminate, exitHangup, exitStateDamaged, exitState, exitOutput, exitUsage, exitNoInput,
+		exitNotEqual, exitQuota, exitAppend, exitCreate, exitStore, exitSelect, exitFetch, exitAuthSrc, exitAuthDst, exitTLS,
+		exitConnectSrc, exitConnectDst, exitProtocol, exitCheck, exitOther, exitUnavailable, exitExceptions, exitChanging, exitBusy, exitLater, exitDone,
 	}
 }
 
@@ -108,7 +121,17 @@ func exitDoc() string {
 		"sends nothing twice.\n\n" +
 		"A message that cannot be carried makes the exit code 111 in the pass that finds it. Later passes count it\n" +
 		"in their summary and exit 0 again; `mailmove exceptions list --id ID` lists all that are open. With `--strict`\n" +
-		"each pass exits 111 as long as one is open that `mailmove exceptions accept` did not agree to.\n")
+		"each pass exits 111 as long as one is open that `mailmove exceptions accept` did not agree to.\n\n" +
+		"## A list of accounts\n\n" +
+		"`mailmove sync --accounts` exits with the gravest code of its accounts, the one that stands first in this order:\n\n")
+	var order []string
+	for _, code := range exitOrder() {
+		order = append(order, strconv.Itoa(code))
+	}
+	b.WriteString(hanging("", strings.Join(order, ", ")+".", 115))
+	b.WriteString("\nAn account that another process is working on counts as 0, but for 8 where that one made no progress for an hour.\n" +
+		"With `--quiet` only what is new counts: a failure that is the same as in the last run was told before, and is told\n" +
+		"again after a day.\n")
 	return b.String()
 }
 

@@ -109,7 +109,7 @@ func forget(ctx context.Context, a *app, dir, id string) error {
 	for _, path := range removed.Left {
 		fmt.Fprintf(a.out, "left    %s (mailmove did not make it)\n", ui.Clean(path))
 	}
-	logins, err := forgetLogins(ctx, dir, removed)
+	logins, err := forgetInFleet(ctx, dir, id, removed)
 	if err == nil {
 		err = mailsync.RemoveSpool(dir, time.Now().Add(-spoolAge))
 	}
@@ -127,8 +127,9 @@ func forget(ctx context.Context, a *app, dir, id string) error {
 // spoolAge keeps away from files that a pass over another account is just making.
 const spoolAge = time.Minute
 
-// forgetLogins removes the failed logins of both mailboxes, where the state knew them and there is a fleet file.
-func forgetLogins(ctx context.Context, dir string, r state.Removed) (n int, err error) {
+// forgetInFleet removes how the account's last pass ended, and the failed logins of both mailboxes, where the state knew them
+// and there is a fleet file.
+func forgetInFleet(ctx context.Context, dir, id string, r state.Removed) (n int, err error) {
 	if !exists(filepath.Join(dir, fleet.FileName)) {
 		return 0, nil
 	}
@@ -138,14 +139,14 @@ func forgetLogins(ctx context.Context, dir string, r state.Removed) (n int, err 
 			boxes = append(boxes, box)
 		}
 	}
-	if len(boxes) == 0 {
-		return 0, nil
-	}
 	f, err := fleet.Open(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.ForgetOutcome(ctx, id); err != nil || len(boxes) == 0 {
+		return 0, err
+	}
 	return f.ForgetMailboxes(ctx, boxes)
 }
 

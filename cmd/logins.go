@@ -21,16 +21,18 @@ import (
 // every account that is still to be moved.
 type logins struct {
 	fleet  *fleet.Fleet // nil: nothing is remembered
+	shared bool         // it is a list's: who opened it closes it
 	source *gate
 	target *gate
 }
 
 // openLogins opens the memory and asks for both sides before either is connected. A person at a terminal may always
 // try, and so may who insists (--login-now); how it ends is noted all the same. A dry run makes no file for it, and
-// uses the one that is there.
+// uses the one that is there. Over a list nobody tries: who sits there means the list, not
+// each login of it.
 func (p *pass) openLogins(ctx context.Context, a *app) (*logins, error) {
-	l := &logins{}
-	if !p.dryRun || exists(filepath.Join(p.stateDir, fleet.FileName)) {
+	l := &logins{fleet: p.fleet, shared: p.listed}
+	if !p.listed && (!p.dryRun || exists(filepath.Join(p.stateDir, fleet.FileName))) {
 		f, err := fleet.Open(ctx, p.stateDir)
 		if err != nil {
 			return nil, err
@@ -38,7 +40,7 @@ func (p *pass) openLogins(ctx context.Context, a *app) (*logins, error) {
 		l.fleet = f
 	}
 	l.source, l.target = newGate(l.fleet, p.source), newGate(l.fleet, p.target)
-	if p.loginNow || term.IsTerminal(int(a.in.Fd())) {
+	if p.loginNow || !p.listed && term.IsTerminal(int(a.in.Fd())) {
 		return l, nil
 	}
 	for _, g := range []*gate{l.source, l.target} {
@@ -55,7 +57,7 @@ func exists(path string) bool {
 }
 
 func (l *logins) close() error {
-	if l.fleet == nil {
+	if l.fleet == nil || l.shared {
 		return nil
 	}
 	return l.fleet.Close()

@@ -53,7 +53,8 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	}
 	ports(&o, stop, open.logins, options)
 	report, err := p.move(ctx, o)
-	err = a.passError(report, err)
+	noted := p.note(ctx, a, open.logins.fleet, report, err)
+	err = errors.Join(a.passError(report, err), noted)
 	if err == nil && p.strict {
 		err = strictError(p.account, report)
 	}

@@ -20,6 +20,7 @@ type statusFlags struct {
 	id       string
 	stateDir string
 	json     bool
+	list     listFlags
 }
 
 const statusLong = `What the state folder knows of each account: how much is on the target, what
@@ -34,13 +35,20 @@ func newStatus(a *app) *cobra.Command {
 		Short: "Show what is known of each account",
 		Long:  statusLong,
 		Example: "  mailmove status\n" +
+			"  mailmove status --accounts accounts.csv --only failed\n" +
 			"  mailmove status --id alice --json",
 		Args: noArguments,
 	}
 	c.Flags().StringVar(&f.id, "id", "", "only the account with this `NAME`, with its exceptions")
 	bindStateDir(c.Flags(), &f.stateDir)
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each account")
+	group(c.Flags(), flagGroups()[listGroup], f.list.bindSelection)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if f.list.file == "" {
+			if err := withoutList(c.Flags()); err != nil {
+				return err
+			}
+		}
 		dir, err := stateDir(f.stateDir)
 		if err != nil {
 			return err
@@ -52,25 +60,34 @@ func newStatus(a *app) *cobra.Command {
 
 // run prints what can be read. A file that cannot fails the command, after all others were shown.
 func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
-	paths, err := accountPaths(dir, f.id)
-	if err != nil {
-		return err
-	}
-	var all []state.Summary
-	failed := each(a, paths, func(path string) error {
-		s, err := state.Inspect(ctx, path)
-		if err == nil {
-			all = append(all, s)
+	var (
+		all    []state.Summary
+		groups map[string]string // by account, where there is a list
+		failed error
+	)
+	if f.list.file != "" {
+		all, groups, failed = f.listed(ctx, a, dir)
+	} else {
+		paths, err := accountPaths(dir, f.id)
+		if err != nil {
+			return err
 		}
-		return err
-	})
+		failed = each(a, paths, func(path string) error {
+			s, err := state.Inspect(ctx, path)
+			if err == nil {
+				all = append(all, s)
+			}
+			return err
+		})
+	}
+	var err error
 	switch {
 	case f.json:
-		err = statusJSON(a.out, all)
+		err = statusJSON(a.out, all, groups)
 	case len(all) == 0 && failed == nil:
 		err = noAccounts(a.out, dir)
 	case len(all) > 0:
-		err = statusTable(a.out, all)
+		err = statusTable(a.out, all, groups)
 	}
 	if err == nil && f.id != "" && !f.json && len(all) == 1 {
 		err = statusExceptions(a.out, all[0])
@@ -80,21 +97,27 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 
 // statusTable prints a line for each account. The id stands last: it may be long, and the columns stay in line.
 // Messages that their users moved on the target, those that a filter left out, those that went back, and final passes
-// have a column where there are any.
-func statusTable(w io.Writer, all []state.Summary) error {
+// have a column where there are any; so have the groups of a list.
+func statusTable(w io.Writer, all []state.Summary, groups map[string]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	moved := someColumn(all, func(s state.Summary) int64 { return s.Messages.Moved })
 	deferred := someColumn(all, func(s state.Summary) int64 { return s.Messages.Deferred })
 	reversed := someColumn(all, func(s state.Summary) int64 { return s.Reversed })
 	final := someColumn(all, func(s state.Summary) int64 { return max(0, s.Final.Unix()) })
+	group := func(text string) string {
+		if groups == nil {
+			return ""
+		}
+		return ui.Clean(text) + "\t"
+	}
 	some := func(cells ...string) string { return strings.Join(cells, "") }
-	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%sEXCEPTIONS\t%sLAST PASS\tACCOUNT\n",
-		some(moved("MOVED"), deferred("DEFERRED"), reversed("REVERSED")), final("FINAL"))
+	fmt.Fprintf(t, "FOLDERS\tMESSAGES\tSIZE\t%sEXCEPTIONS\t%sLAST PASS\t%sACCOUNT\n",
+		some(moved("MOVED"), deferred("DEFERRED"), reversed("REVERSED")), final("FINAL"), group("GROUP"))
 	for _, s := range all {
 		m := s.Messages
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s\t%s%s\t%s\n", len(s.Pairs), ui.Count(m.Stored), ui.Bytes(m.Bytes),
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s%s\t%s%s\t%s%s\n", len(s.Pairs), ui.Count(m.Stored), ui.Bytes(m.Bytes),
 			some(moved(ui.Count(m.Moved)), deferred(ui.Count(m.Deferred)), reversed(ui.Count(s.Reversed))), ui.Count(s.Exceptions),
-			final(finalText(s)), lastPass(s), ui.Clean(s.Account))
+			final(finalText(s)), lastPass(s), group(groups[s.Account]), ui.Clean(s.Account))
 	}
 	return t.Flush()
 }
@@ -168,6 +191,7 @@ func statusExceptions(w io.Writer, s state.Summary) error {
 // statusRecord is one line of "status --json", described in docs/status.md.
 type statusRecord struct {
 	Account    string          `json:"account"`
+	Group      string          `json:"group"`
 	Source     string          `json:"source"`
 	Target     string          `json:"target"`
 	File       string          `json:"file"`
@@ -206,9 +230,11 @@ type jsonException struct {
 	Accepted  bool   `json:"accepted"`
 }
 
-func statusJSON(w io.Writer, all []state.Summary) error {
+func statusJSON(w io.Writer, all []state.Summary, groups map[string]string) error {
 	for _, s := range all {
-		if err := printJSON(w, record(s)); err != nil {
+		r := record(s)
+		r.Group = groups[s.Account]
+		if err := printJSON(w, r); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
+	"mailmove/state/fleet"
 	mailsync "mailmove/sync"
 )
 
@@ -36,22 +37,21 @@ type syncFlags struct {
 	progress    interval
 	trace       string
 	profile     string
+	list        listFlags
 }
 
 const syncLong = `One pass over one account: copies what is new on the source, carries changed
 flags, and leaves alone what was moved, deleted or read in the new mailbox.
 The first pass copies everything. The source is never changed, but with
---reverse.`
+--reverse. With --accounts, one pass over each account of a list.`
 
 const syncExample = `  export MAILMOVE_SOURCE_PASSWORD=… MAILMOVE_TARGET_PASSWORD=…
   mailmove sync --source mail.old.example --source-user alice@old.example \
-                --target mail.new.example --target-user alice@new.example`
+                --target mail.new.example --target-user alice@new.example
+  mailmove sync --accounts accounts.csv --result result.csv`
 
 func newSync(a *app) *cobra.Command {
-	f := &syncFlags{
-		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
-		memory: 64 << 20, retryFor: interval(5 * time.Minute), compress: compressMode(imapx.CompressAuto), progress: interval(time.Minute),
-	}
+	f := newSyncFlags()
 	c := &cobra.Command{
 		Use:     "sync --source HOST --source-user NAME --target … --target-user …",
 		Short:   "Move one mailbox: everything first, then what changed",
@@ -63,7 +63,16 @@ func newSync(a *app) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	f.bind(c.Flags())
-	c.RunE = f.run(a, (*pass).run)
+	single := f.run(a, (*pass).run)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.list.file != "" {
+			return f.runList(c, a)
+		}
+		if err := withoutList(c.Flags()); err != nil {
+			return err
+		}
+		return single(c, args)
+	}
 	return c
 }
 
@@ -118,6 +127,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.StringVar(&f.trace, "trace", "", "write the IMAP protocol to `FILE`, without passwords and mail")
 	})
 	group(set, groups[5], f.cutover.bind)
+	group(set, groups[listGroup], f.list.bind)
 	bindProfile(set, &f.profile)
 }
 
@@ -197,6 +207,8 @@ type pass struct {
 	progress    time.Duration
 	trace       string
 	cutover     cutover
+	listed      bool         // one of a list: nobody is asked anything, and what follows is shared
+	fleet       *fleet.Fleet // nil: nothing is remembered
 }
 
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.

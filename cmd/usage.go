@@ -19,8 +19,18 @@ const groupOf = "group"
 
 // flagGroups are the headings, in order.
 func flagGroups() []string {
-	return []string{"Servers (each flag also as --target…)", "Folders", "Pass", "Output", "Check", "Cutover (docs/final.md)", ""}
+	return []string{"Servers (each flag also as --target…)", "Folders", "Pass", "Output", "Check", "Cutover (docs/final.md)",
+		"A list of accounts (docs/lists-run.md)", ""}
 }
+
+// Places in flagGroups.
+const (
+	serversGroup = 0
+	foldersGroup = 1
+	passGroup    = 2
+	outputGroup  = 3
+	listGroup    = 6
+)
 
 // group puts flags under a heading.
 func group(set *pflag.FlagSet, heading string, bind func(*pflag.FlagSet)) {

@@ -156,7 +156,7 @@ func (a *attempt) addLanes(ctx context.Context, n int) error {
 	if len(a.lanes) == 0 {
 		return first
 	}
-	if first != nil {
+	if first != nil && !errors.Is(first, ErrNoLane) {
 		a.notice("going on with fewer connections: " + first.Error())
 	}
 	return nil

@@ -26,13 +26,19 @@ import (
 // passEnv carries a transfer to a child process: the test binary runs itself again, so that it can be killed.
 const passEnv = "MAILMOVE_TEST_PASS"
 
+// long reports that these are the long tests.
+func long() bool { return os.Getenv("MAILMOVE_E2E_MINUTES") != "" }
+
 func TestMain(m *testing.M) {
 	if text := os.Getenv(passEnv); text != "" {
 		os.Exit(childPass(text))
 	}
-	checks := "40" // of a property; the long tests take more
-	if os.Getenv("MAILMOVE_E2E_MINUTES") != "" {
+	checks := "40" // of a property
+	switch {
+	case long():
 		checks = "250"
+	case raced:
+		checks = "20"
 	}
 	flag.Parse()
 	set := false

@@ -200,8 +200,11 @@ func TestDieAtEveryStep(t *testing.T) {
 
 // sparse is the distance between two deaths in the variants: all of them only in the long tests.
 func sparse() int64 {
-	if os.Getenv("MAILMOVE_E2E_MINUTES") != "" {
+	switch {
+	case long():
 		return 1
+	case raced:
+		return 20
 	}
 	return 9
 }

@@ -69,7 +69,8 @@ func TestE2EHundredCuts(t *testing.T) {
 			x := s.account(t)
 			x.Settle, x.LateWindow = 300*time.Millisecond, 6*time.Second
 			n := hundred()
-			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: 11 << 20 / int64(n), Break: how, Conns: n + n/4,
+			cut := 11 << 20 / n
+			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: int64(cut), Break: how, Conns: n + n/4,
 				Seed: rng.Uint64() | 1, Late: time.Duration(1+rng.IntN(5000)) * time.Millisecond})
 			must(t, err)
 			defer p.Close()
@@ -86,7 +87,7 @@ func TestE2EHundredCuts(t *testing.T) {
 				}
 				c := client(t, s.src.Addr(), x) // some connections end before they are cut: more mail for others
 				for i := range 20 {
-					appendTo(t, c, []string{"INBOX", "Sent"}[i%2], message(fmt.Sprintf("new-%d-%d", round, i))+strings.Repeat("more of it\r\n", 1000))
+					appendTo(t, c, []string{"INBOX", "Sent"}[i%2], message(fmt.Sprintf("new-%d-%d", round, i))+strings.Repeat("more of it\r\n", cut/50)) // together four times a cut
 				}
 				must(t, c.Logout().Wait())
 			}

@@ -45,6 +45,7 @@ type Options struct {
 	State         *state.File
 	SpoolDir      string          // for bodies over 1 MiB, beside the state
 	Memory        int64           // bytes for the whole pass, half of it for bodies; 0: 64 MiB, at least 16 MiB
+	Budget        *Budget         // what several passes of a run have in common; nil: Memory is this pass's own
 	Connections   int             // for each side, 1 to 32; 0: 2
 	Mapping       Mapping         // where folders go; its zero value: by special use and name
 	Filter        Filter          // what is left to a later pass; zero: nothing

@@ -49,7 +49,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 	p := &pass{
 		Options:  o,
 		rules:    rules,
-		bodies:   newBodies(newBudget(o.Memory/2), o.SpoolDir),
+		bodies:   newBodies(o.budget(), o.SpoolDir),
 		watched:  make(map[int64]bool),
 		damage:   newDamage(),
 		refusals: make(map[string]int),

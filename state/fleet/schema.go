@@ -30,6 +30,13 @@ func schema() [][]string {
 		// For people with sqlite3; the program does not read it.
 		`CREATE VIEW failed AS SELECT server, user, failures, datetime(first / 1000, 'unixepoch') AS since,
 			datetime(last / 1000, 'unixepoch') AS last, text FROM logins ORDER BY server, user`,
+	}, {
+		`CREATE TABLE outcomes (
+			account TEXT PRIMARY KEY, word TEXT NOT NULL, code INTEGER NOT NULL, text TEXT NOT NULL, since INTEGER NOT NULL,
+			last INTEGER NOT NULL, good INTEGER NOT NULL, told INTEGER NOT NULL, final INTEGER NOT NULL,
+			exceptions INTEGER NOT NULL) WITHOUT ROWID`,
+		`CREATE TABLE limits (server TEXT PRIMARY KEY, connections INTEGER NOT NULL, learned INTEGER NOT NULL) WITHOUT ROWID`,
+		`CREATE TABLE volumes (account TEXT PRIMARY KEY, day TEXT NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`,
 	}}
 }
 

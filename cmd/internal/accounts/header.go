@@ -223,14 +223,14 @@ func names(columns []string) map[string]string {
 	for _, c := range []string{"id", "group", optionsPart, "source_password", "target_password"} {
 		known[normal(c)] = c
 	}
-	for _, c := range resultColumns() {
+	for _, c := range ResultColumns() {
 		known[normal(c)] = ignored
 	}
 	return known
 }
 
-// resultColumns are what a result adds to a list: it can be read as a list again.
-func resultColumns() []string {
+// ResultColumns are what a result adds to a list: it can be read as a list again.
+func ResultColumns() []string {
 	return []string{"outcome", "exit_code", "messages", "bytes", "exceptions", "duration", "next_action"}
 }
 

@@ -212,6 +212,9 @@ func pause(d time.Duration) string {
 	return elapsed(d)
 }
 
+// Elapsed writes how long something took.
+func Elapsed(d time.Duration) string { return elapsed(d) }
+
 func elapsed(d time.Duration) string {
 	switch {
 	case d < 0:

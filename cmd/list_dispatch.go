@@ -1,0 +1,152 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mailmove/cmd/internal/sharing"
+)
+
+// dispatcher gives the accounts of a list their turns. One goroutine has it; passes report to it.
+type dispatcher struct {
+	*listRun
+	waiting []*entry
+	running int
+	others  atomic.Int64 // how many wait: a pass asks whether it is in the way
+	done    chan turn
+	passes  sync.WaitGroup
+}
+
+// turn is one pass over an account, or a slice of one.
+type turn struct {
+	*entry
+	more bool // its time was up, and there is more to do
+}
+
+// dispatch runs the accounts, --jobs at once, each as soon as both its servers have room and want no pause. It ends when all
+// are done, or when what was begun is settled.
+func (r *listRun) dispatch(ctx context.Context, waiting []*entry) (err error) {
+	d := &dispatcher{listRun: r, waiting: waiting, done: make(chan turn)}
+	defer d.passes.Wait()
+	for {
+		changed := r.servers.Changed()
+		if r.intake.Err() == nil {
+			d.begin(ctx)
+		}
+		if d.running == 0 && (len(d.waiting) == 0 || r.intake.Err() != nil) {
+			return err
+		}
+		pause, stopPause := d.nextPause()
+		select {
+		case t := <-d.done:
+			err = errors.Join(err, d.ended(ctx, t))
+		case <-changed:
+		case <-pause:
+		case <-d.unlessEnded():
+		}
+		stopPause()
+	}
+}
+
+// unlessEnded is closed when intake ends; nil when it has, for that is known.
+func (d *dispatcher) unlessEnded() <-chan struct{} {
+	if d.intake.Err() != nil {
+		return nil
+	}
+	return d.intake.Done()
+}
+
+// begin starts what can be started.
+func (d *dispatcher) begin(ctx context.Context) {
+	now := time.Now()
+	for i := 0; i < len(d.waiting) && d.running < d.f.list.jobs; {
+		e := d.waiting[i]
+		lease := d.servers.Reserve(now, e.lanes, e.claims...)
+		if lease == nil {
+			i++
+			continue
+		}
+		d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
+		d.running++
+		d.passes.Go(func() {
+			more := d.turn(ctx, e, lease)
+			lease.End()
+			d.done <- turn{e, more}
+		})
+	}
+	d.others.Store(int64(len(d.waiting)))
+}
+
+// ended takes note of a pass that is over. A slice goes to the end of the row.
+func (d *dispatcher) ended(ctx context.Context, t turn) error {
+	d.running--
+	if t.more {
+		d.waiting = append(d.waiting, t.entry)
+		return nil
+	}
+	if t.outcome.word != wordBusy || t.outcome.code != exitDone { // what another process is doing is for it to note
+		d.unsaved = append(d.unsaved, d.remember(t.entry, time.Now()))
+	}
+	d.tellFailure(t.entry)
+	d.tellEnd(t.entry)
+	d.show.Done()
+	return d.save(ctx, false)
+}
+
+// nextPause fires when the first server that is left alone may be asked again.
+func (d *dispatcher) nextPause() (<-chan time.Time, func()) {
+	var first time.Time
+	now := time.Now()
+	for _, e := range d.waiting {
+		for _, c := range e.claims {
+			if t := d.servers.Paused(c.Server); t.After(now) && (first.IsZero() || t.Before(first)) {
+				first = t
+			}
+		}
+	}
+	if first.IsZero() {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(first.Sub(now))
+	return timer.C, func() { timer.Stop() }
+}
+
+// turn runs one account until it is done, stopped, or in the way of others, and tells whether there is more.
+func (d *dispatcher) turn(ctx context.Context, e *entry, lease *sharing.Lease) (more bool) {
+	began := time.Now()
+	defer func() { e.outcome.took += time.Since(began) }()
+	stop, end := context.WithCancelCause(d.intake)
+	defer end(nil)
+	if d.sliced() {
+		var timer *time.Timer
+		var mu sync.Mutex // the timer's function may run before the variable is set
+		mu.Lock()
+		timer = time.AfterFunc(d.f.list.slice, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if d.others.Load() > 0 {
+				end(errSlice)
+				return
+			}
+			timer.Reset(d.f.list.slice)
+		})
+		mu.Unlock()
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			timer.Stop()
+		}()
+	}
+	report, err := d.account(ctx, e, lease, stop, end)
+	d.listRun.ended(e, report, err)
+	return e.outcome.word == wordStopped && errors.Is(context.Cause(stop), errSlice) && d.intake.Err() == nil
+}
+
+// sliced tells whether a pass may be interrupted for the others: an ordinary one goes on later where it was.
+func (d *dispatcher) sliced() bool {
+	c := d.f.cutover
+	return d.f.list.slice > 0 && !d.f.dryRun && !c.final && !c.tail && !c.reverse && !c.reopen
+}

@@ -1,0 +1,187 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mailmove/cmd/internal/accounts"
+	"mailmove/cmd/internal/sharing"
+	"mailmove/cmd/internal/ui"
+	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
+)
+
+// listRun is one run over a list: what its accounts have in common.
+type listRun struct {
+	a      *app
+	f      *syncFlags // of the command line
+	given  []given
+	list   *accounts.List
+	again  bool     // the list is the result of a run
+	nobody *os.File // where a password would be asked for, if somebody sat there
+
+	dir     string
+	fleet   *fleet.Fleet             // nil: a dry run, and nothing is known
+	before  map[string]fleet.Outcome // how each account's last pass ended
+	unsaved []fleet.Outcome
+	saved   time.Time
+
+	servers  *sharing.Servers
+	bytes    *sharing.Rate
+	messages *sharing.Rate
+	budget   *mailsync.Budget
+
+	mu      sync.Mutex
+	volumes map[string]int64 // bytes that were copied today, by account
+
+	entries []*entry
+	show    *ui.List
+	intake  context.Context // ends with the first stop, and with the time
+	started time.Time
+}
+
+// sliceTime is how long one account copies while others wait: long beside the round trips of going on later.
+const sliceTime = 10 * time.Minute
+
+// runList is "mailmove sync --accounts".
+func (f *syncFlags) runList(c *cobra.Command, a *app) (err error) {
+	if err := f.list.check(f); err != nil {
+		return err
+	}
+	r := &listRun{a: a, f: f, given: givenFlags(c), started: time.Now(), volumes: make(map[string]int64)}
+	if r.list, err = f.list.read(c.Context(), a, f.quiet); err != nil {
+		return err
+	}
+	r.again = isResult(r.list)
+	if r.dir, err = stateDir(f.stateDir); err != nil {
+		return err
+	}
+	if r.nobody, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
+	defer r.nobody.Close() // nothing was written to it
+	r.understand()
+	if err := r.refuse(); err != nil {
+		return err
+	}
+	if err := r.open(c.Context()); err != nil {
+		return err
+	}
+	if r.fleet != nil {
+		defer func() { err = errors.Join(err, r.fleet.Close()) }()
+	}
+	if err := r.choose(c.Context()); err != nil {
+		return err
+	}
+	return profiled(f.profile, func() error { return r.run(c.Context()) })
+}
+
+// open makes what all accounts share.
+func (r *listRun) open(ctx context.Context) (err error) {
+	l := &r.f.list
+	if l.logDir != "" {
+		if err := os.MkdirAll(l.logDir, 0o700); err != nil {
+			return noInput("--log-dir", err)
+		}
+	}
+	r.servers = sharing.NewServers(l.serverLimit())
+	r.bytes, r.messages = sharing.NewRate(int64(l.maxRate)), sharing.NewRate(int64(l.maxMessages))
+	if r.budget, err = mailsync.NewBudget(int64(r.f.memory)); err != nil {
+		return err
+	}
+	boundHeap(int64(r.f.memory))
+	if r.f.dryRun && !exists(filepath.Join(r.dir, fleet.FileName)) {
+		return nil
+	}
+	if r.fleet, err = fleet.Open(ctx, r.dir); err != nil {
+		return err
+	}
+	limits, err := r.fleet.Limits(ctx, time.Now())
+	if err == nil {
+		r.before, err = r.fleet.Outcomes(ctx)
+	}
+	if err == nil {
+		r.volumes, err = r.fleet.Volumes(ctx, r.started)
+	}
+	if err != nil {
+		return errors.Join(err, r.fleet.Close())
+	}
+	for server, n := range limits {
+		r.servers.Lower(server, n)
+	}
+	return nil
+}
+
+// run makes a pass over each account that is meant, and tells what became of them.
+func (r *listRun) run(ctx context.Context) (err error) {
+	waiting := r.inOrder()
+	for _, e := range waiting {
+		e.outcome = outcome{word: wordWaiting, code: exitLater, next: nextOf(exitLater)}
+	}
+	if !r.f.dryRun {
+		r.a.task = moving
+	}
+	stop := r.a.stops.pass()
+	intake, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	r.intake = intake
+	go func() {
+		select {
+		case <-stop:
+			end(mailsync.ErrInterrupted)
+		case <-intake.Done():
+		}
+	}()
+	if at := r.f.list.deadline(r.started); !at.IsZero() {
+		timer := time.AfterFunc(time.Until(at), func() { end(errTimeUp) })
+		defer timer.Stop()
+	}
+	r.show = ui.NewList(r.uiOptions(), len(waiting))
+	err = r.dispatch(ctx, waiting)
+	r.show.Close()
+	err = errors.Join(err, r.save(ctx, true))
+	r.report()
+	return errors.Join(r.verdict(err), r.write())
+}
+
+func (r *listRun) uiOptions() ui.Options {
+	p := &pass{output: r.f.output(), progress: time.Duration(r.f.progress)}
+	return p.uiOptions(r.a)
+}
+
+// verdict is what the exit code of the list is made of.
+func (r *listRun) verdict(err error) error {
+	if stopped := r.a.stops.interrupted(!r.f.dryRun, r.a.task.afterStop()); stopped != nil {
+		return stopped
+	}
+	if err != nil {
+		return err
+	}
+	var codes []int
+	for _, e := range r.entries {
+		if e.chosen && r.counts(e.outcome) {
+			codes = append(codes, e.outcome.code)
+		}
+	}
+	if code := gravest(codes); code != exitDone {
+		return &failure{code: code} // each account has its line already
+	}
+	return nil
+}
+
+// save keeps outcomes, some together: a second's worth may be lost in a kill, and is asked of the accounts' own state then.
+func (r *listRun) save(ctx context.Context, all bool) error {
+	const together, within = 32, time.Second
+	if r.f.dryRun || r.fleet == nil || len(r.unsaved) == 0 || !all && len(r.unsaved) < together && time.Since(r.saved) < within {
+		return nil
+	}
+	some := r.unsaved
+	r.unsaved, r.saved = nil, time.Now()
+	return r.fleet.Record(context.WithoutCancel(ctx), some...)
+}

@@ -1,0 +1,213 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mailmove/cmd/internal/accounts"
+	"mailmove/cmd/internal/sharing"
+	"mailmove/imapx"
+	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
+)
+
+// Every code has its place, once.
+func TestExitOrder(t *testing.T) {
+	order := exitOrder()
+	for _, row := range exitTable() {
+		if n := len(slices.DeleteFunc(slices.Clone(order), func(code int) bool { return code != row.Code })); n != 1 {
+			t.Errorf("%d stands in the order %d times", row.Code, n)
+		}
+	}
+	for _, c := range []struct {
+		codes []int
+		want  int
+	}{
+		{nil, exitDone},
+		{[]int{exitDone, exitDone}, exitDone},
+		{[]int{exitExceptions, exitAuthSrc, exitLater}, exitAuthSrc},
+		{[]int{exitLater, exitBusy}, exitBusy},
+		{[]int{exitAuthDst, exitStateDamaged, exitConnectSrc}, exitStateDamaged},
+		{[]int{exitAuthDst, 99}, 99}, // without a place: a fault, and never taken for less
+	} {
+		if got := gravest(c.codes); got != c.want {
+			t.Errorf("%v: %d, want %d", c.codes, got, c.want)
+		}
+	}
+}
+
+// The parts of a list are disjoint, cover it, and depend on nothing but the names.
+func TestShards(t *testing.T) {
+	const parts, names = 16, 4000
+	counts := make([]int, parts)
+	for i := range names {
+		in := 0
+		for part := range parts {
+			if (shard{part + 1, parts}).has(fmt.Sprint("account ", i)) {
+				counts[part]++
+				in++
+			}
+		}
+		if in != 1 {
+			t.Fatalf("account %d is in %d parts", i, in)
+		}
+	}
+	for part, n := range counts {
+		if n < names/parts/2 || n > names/parts*2 {
+			t.Errorf("part %d has %d of %d", part, n, names)
+		}
+	}
+	if !(shard{}).has("x") {
+		t.Error("without parts an account is left out")
+	}
+}
+
+func TestUntil(t *testing.T) {
+	zone := time.FixedZone("here", 3600)
+	for _, c := range []struct{ text, now, want string }{
+		{"06:00", "2026-11-22T05:59:00", "2026-11-22T06:00:00"},
+		{"06:00", "2026-11-22T06:00:00", "2026-11-23T06:00:00"},
+		{"00:10", "2026-12-31T23:50:00", "2027-01-01T00:10:00"},
+	} {
+		var at clock
+		if err := at.Set(c.text); err != nil || at.String() != c.text {
+			t.Fatalf("%s: %v, %s", c.text, err, at.String())
+		}
+		now, err := time.ParseInLocation("2006-01-02T15:04:05", c.now, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at.next(now).Format("2006-01-02T15:04:05"); got != c.want {
+			t.Errorf("%s at %s: %s, want %s", c.text, c.now, got, c.want)
+		}
+	}
+	if !(clock{}).next(time.Now()).IsZero() {
+		t.Error("a run without --until has an end")
+	}
+}
+
+// What is told with --quiet: a failure when it is new, or another one than before, and again after a day.
+func TestWhatIsNew(t *testing.T) {
+	now := time.Now()
+	failed := fleet.Outcome{Account: "a", Word: wordFailed, Code: exitAuthSrc, Told: now.Add(-time.Hour)}
+	long := failed
+	long.Told = now.Add(-25 * time.Hour)
+	for _, c := range []struct {
+		name   string
+		before fleet.Outcome
+		now    outcome
+		want   bool
+	}{
+		{"never seen", fleet.Outcome{}, outcome{word: wordFailed, code: exitAuthSrc}, true},
+		{"as before", failed, outcome{word: wordFailed, code: exitAuthSrc}, false},
+		{"another reason", failed, outcome{word: wordFailed, code: exitConnectSrc}, true},
+		{"a day later", long, outcome{word: wordFailed, code: exitAuthSrc}, true},
+		{"mended", failed, outcome{word: wordDone}, false},
+		{"new exceptions", failed, outcome{word: wordExceptions, code: exitExceptions, isNew: true}, true},
+		{"broken again", fleet.Outcome{Account: "a", Word: wordDone, Told: now}, outcome{word: wordFailed, code: exitAuthSrc}, true},
+	} {
+		r := &listRun{f: newSyncFlags(), before: map[string]fleet.Outcome{"a": c.before}}
+		e := &entry{account: "a", outcome: c.now}
+		kept := r.remember(e, now)
+		if e.outcome.isNew != c.want || c.want != kept.Told.Equal(now) && c.before.Told != now {
+			t.Errorf("%s: new is %v, told %v", c.name, e.outcome.isNew, kept.Told)
+		}
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	r := &listRun{}
+	for _, c := range []struct {
+		row               accounts.Row
+		flag, value, want string
+	}{
+		{accounts.Row{Fields: map[string]string{"source_user": "alice@old.example"}}, "target-user", "{user}@new.example", "alice@new.example"},
+		{accounts.Row{Fields: map[string]string{"source_user": "alice@old.example"}}, "source-user", "{user}@{domain}*master", "alice@old.example*master"},
+		{accounts.Row{Fields: map[string]string{"source_user": "a@x", "target_user": "b@y"}}, "target-authzid", "{user}", "b"},
+		{accounts.Row{Fields: map[string]string{"source": "imaps://alice%40old.example@h"}}, "into", "Old/{user}", "Old/alice"},
+		{accounts.Row{ID: "alice"}, "source-user", "{id}", "alice"},
+		{accounts.Row{ID: "alice"}, "source-user", "{user}", "alice"},
+		{accounts.Row{ID: "7"}, "map", "a{2}=b", "a{2}=b"},
+	} {
+		if got := r.expand(&c.row, c.flag, c.value); got != c.want {
+			t.Errorf("--%s %s of %+v: %q, want %q", c.flag, c.value, c.row, got, c.want)
+		}
+	}
+}
+
+// What a spreadsheet would run is a text in it, and what it was where it is read again.
+func TestHarmlessCells(t *testing.T) {
+	for _, cell := range []string{"=1+1", "+49", "-alice", "@x", "\tx", "\rx", "alice", "", "'", "'x", "ü=1"} {
+		safe := harmless(cell)
+		if typed(safe) != cell {
+			t.Errorf("%q became %q", cell, typed(safe))
+		}
+		if safe != "" && slices.Contains([]byte(formulas), safe[0]) {
+			t.Errorf("%q is run as %q", cell, safe)
+		}
+	}
+}
+
+// What a server says of its load to one account holds for all; what happens to a connection is that account's own.
+func TestAPauseIsTheServers(t *testing.T) {
+	claims := []sharing.Claim{{Server: "old", Login: "a", Most: 2}, {Server: "new", Login: "a", Most: 2}}
+	others := []sharing.Claim{{Server: "old", Login: "b", Most: 2}, {Server: "new", Login: "b", Most: 2}}
+	for _, c := range []struct {
+		name  string
+		event mailsync.Event
+		waits bool
+	}{
+		{"throttled", mailsync.Throttled{Side: "source", Delay: time.Minute, Err: &imapx.Error{Side: "source", Kind: imapx.KindUnavailable}}, true},
+		{"throttled by the target", mailsync.Throttled{Side: "target", Delay: time.Minute, Err: &imapx.Error{Side: "target", Kind: imapx.KindUnavailable}}, true},
+		{"with a delay", mailsync.Throttled{Side: "target", Delay: time.Minute, Err: &imapx.Error{Side: "target", Delay: time.Minute}}, true},
+		{"lost", mailsync.Throttled{Side: "source", Delay: time.Minute, Err: &imapx.Error{Side: "source", Kind: imapx.KindLost}}, false},
+		{"another event", mailsync.Notice{Text: "x"}, false},
+	} {
+		r := &listRun{servers: sharing.NewServers(8)}
+		r.heed(&entry{claims: claims}, c.event)
+		if waits := r.servers.Reserve(time.Now(), 1, others...) == nil; waits != c.waits {
+			t.Errorf("%s: another account waits: %v", c.name, waits)
+		}
+	}
+}
+
+// A server that takes no further connection is asked for fewer, in this run and the next ones; one login's own limit says
+// nothing of the others.
+func TestAServersLimitIsLearned(t *testing.T) {
+	f, err := fleet.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	full := &imapx.Error{Side: "source", Kind: imapx.KindUnavailable, Code: "LIMIT"}
+	for _, c := range []struct {
+		name string
+		open int64 // connections of the account there, with the one that was refused
+		err  error
+		want int
+	}{
+		{"the login's own", 2, full, 8},
+		{"another error", 1, &imapx.Error{Side: "source", Kind: imapx.KindConnect}, 8},
+		{"the server's", 1, full, 4}, // it has them already
+	} {
+		r := &listRun{f: newSyncFlags(), fleet: f, servers: sharing.NewServers(8)}
+		claim := sharing.Claim{Server: "old", Login: "a", Most: 99}
+		r.servers.Reserve(time.Now(), 4, claim)
+		var open atomic.Int64
+		open.Store(c.open)
+		r.refused(t.Context(), &entry{claims: []sharing.Claim{claim}}, 0, &open, c.err)
+		got := 4
+		for r.servers.Reserve(time.Now(), 1, claim) != nil {
+			got++
+		}
+		if got != c.want {
+			t.Errorf("%s: %d connections, want %d", c.name, got, c.want)
+		}
+	}
+	if limits, err := f.Limits(t.Context(), time.Now()); err != nil || limits["old"] != 3 {
+		t.Errorf("kept: %v, %v", limits, err)
+	}
+}
