@@ -270,6 +270,9 @@ func unknownHint(heads, columns []string) string {
 		if best != "" {
 			return "did you mean " + best + "?"
 		}
+		if looksSecret(normal(h)) {
+			return "a column of passwords is called source_password or target_password"
+		}
 	}
 	return "the columns are in docs/lists.md"
 }

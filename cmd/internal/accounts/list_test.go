@@ -174,6 +174,20 @@ func TestResultAsList(t *testing.T) {
 	}
 }
 
+// Jobs of one line are counted: a row is known by its line.
+func TestJobsOfOneLine(t *testing.T) {
+	const job = `{"host1":"h","user1":"a","password1":"p","enc1":"SSL","user2":"b"}`
+	l := readText(t, "["+job+","+job+","+job+"]")
+	for i, r := range l.Rows {
+		if r.Line != i+1 || rendered(r) != "source=h source_tls=implicit source_user=a target_user=b source_password=p" {
+			t.Errorf("%d: line %d: %s", i, r.Line, rendered(r))
+		}
+	}
+	if len(l.Rows) != 3 {
+		t.Errorf("%d jobs", len(l.Rows))
+	}
+}
+
 // A misspelt column is named, with what was meant.
 func TestUnknownColumn(t *testing.T) {
 	l := readText(t, "source,source_user,target_user,source_pasword_file,Kennwort\nh,a,b,c,hunter2\n")
