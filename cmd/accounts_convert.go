@@ -44,7 +44,7 @@ func newAccountsConvert(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l.Check(mailboxKeys)
+		l.Check(mailboxKeys())
 		return f.convert(a, l)
 	}
 	return c

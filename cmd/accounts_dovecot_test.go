@@ -78,7 +78,7 @@ func TestMailboxKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Check(mailboxKeys)
+		l.Check(mailboxKeys())
 		return l
 	}
 	for _, c := range []struct {
@@ -96,7 +96,9 @@ func TestMailboxKeys(t *testing.T) {
 		{`"3": write an age`, []string{"source_user,target_user,newer_than", "a,b,3"}},
 		{"unknown flag: --nope", []string{"source_user,target_user,options", "a,b,--nope"}},
 		{`"B" belongs to no option`, []string{"source_user,target_user,options", "a,b,--into A B"}},
-		{"", []string{"source_user,target_user,options", "a,b,--into 'A B' --strict"}},
+		{"", []string{"source_user,target_user,options", "a,b,--into 'A B' --recopy-gone"}},
+		{"--dry-run is for the run, not for one row", []string{"source_user,target_user,options", "a,b,--dry-run"}},
+		{"", []string{"source_user,target_user,compress,recopy_gone", "a,b,off,true"}},
 	} {
 		l := list(c.lines...)
 		got := ""

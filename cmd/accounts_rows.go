@@ -11,16 +11,6 @@ import (
 	"mailmove/cmd/internal/accounts"
 )
 
-// rowFlagSet declares the flags that a list may have columns for: those of the servers, of folders and of filters.
-func rowFlagSet(f *syncFlags) *pflag.FlagSet {
-	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
-	set.SortFlags = false
-	f.source.side, f.target.side = "source", "target"
-	f.bindPair(set)
-	group(set, flagGroups()[2], f.filter.bind)
-	return set
-}
-
 func sortedFields(r accounts.Row) []string {
 	names := make([]string, 0, len(r.Fields))
 	for name := range r.Fields {
@@ -30,11 +20,21 @@ func sortedFields(r accounts.Row) []string {
 	return names
 }
 
-// mailboxKeys names the mailboxes of a row as far as the row itself does, and finds what is wrong in it: equal keys are
-// equal mailboxes. What a row leaves open, the command line may give.
-func mailboxKeys(r accounts.Row) (source, target string, err error) {
-	f := &syncFlags{}
-	set := rowFlagSet(f)
+// mailboxKeys makes what names the mailboxes of a row as far as the row itself does, and finds what is wrong in it: equal
+// keys are equal mailboxes. What a row leaves open, the command line may give. The flags are declared once for all rows.
+func mailboxKeys() func(accounts.Row) (source, target string, err error) {
+	f := newSyncFlags()
+	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
+	f.bind(set)
+	unset := *f
+	return func(r accounts.Row) (source, target string, err error) {
+		*f = unset
+		return f.rowKeys(set, r)
+	}
+}
+
+// rowKeys sets the flags of a row.
+func (f *syncFlags) rowKeys(set *pflag.FlagSet, r accounts.Row) (source, target string, err error) {
 	for _, name := range sortedFields(r) {
 		if err := set.Set(strings.ReplaceAll(name, "_", "-"), r.Fields[name]); err != nil {
 			return "", "", accounts.Problem{Column: name, Text: shown(r.Fields[name]) + ": " + settingError(err)}
@@ -88,11 +88,15 @@ func checkRowOptions(r accounts.Row) error {
 		return nil
 	}
 	set := pflag.NewFlagSet("options", pflag.ContinueOnError)
-	f := &syncFlags{}
-	f.source.side, f.target.side = "source", "target"
-	f.bind(set)
+	newSyncFlags().bind(set)
+	parse := func(fl *pflag.Flag, value string) error {
+		if !perRow(fl) {
+			return errors.New("--" + fl.Name + " is for the run, not for one row")
+		}
+		return set.Set(fl.Name, value)
+	}
 	problem := accounts.Problem{Column: "options"}
-	switch err := set.Parse(r.Args); {
+	switch err := set.ParseAll(r.Args, parse); {
 	case err != nil:
 		problem.Text, problem.Hint = err.Error(), "the options of a row are flags of mailmove sync"
 		return problem

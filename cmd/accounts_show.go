@@ -1,11 +1,11 @@
 package cmd
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +32,7 @@ func newAccountsShow(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l.Check(mailboxKeys)
+		l.Check(mailboxKeys())
 		if err := showList(a.out, a.width, l); err != nil {
 			return err
 		}
@@ -44,22 +44,7 @@ func newAccountsShow(a *app) *cobra.Command {
 // showList prints a line on the list, a line for each account that can be used, notes, and problems.
 func showList(w io.Writer, width int, l *accounts.List) error {
 	fmt.Fprintln(w, listLine(l))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	columns := showColumns(l)
-	for i, c := range columns {
-		fmt.Fprint(t, tabbed(i), c.title)
-	}
-	fmt.Fprintln(t)
-	for _, r := range l.Rows {
-		if len(r.Problems) > 0 {
-			continue
-		}
-		for i, c := range columns {
-			fmt.Fprint(t, tabbed(i), orElse(ui.Short(ui.Clean(c.cell(r)), c.most), "-"))
-		}
-		fmt.Fprintln(t)
-	}
-	if err := t.Flush(); err != nil {
+	if err := showRows(w, l); err != nil {
 		return err
 	}
 	for _, n := range l.Notes {
@@ -69,11 +54,43 @@ func showList(w io.Writer, width int, l *accounts.List) error {
 	return nil
 }
 
-func tabbed(i int) string {
-	if i == 0 {
-		return ""
+// showRows prints the table of accounts that can be used. It goes over them twice instead of keeping what it prints: a list
+// may be long.
+func showRows(w io.Writer, l *accounts.List) error {
+	columns := showColumns(l)
+	widths := make([]int, len(columns))
+	for i, c := range columns {
+		widths[i] = len(c.title)
+		for _, r := range l.Rows {
+			if len(r.Problems) == 0 {
+				widths[i] = max(widths[i], ui.Width(c.text(r)))
+			}
+		}
 	}
-	return "\t"
+	out := bufio.NewWriter(w) // keeps its first error
+	line := func(text func(showColumn) string) {
+		for i, c := range columns {
+			cell := text(c)
+			out.WriteString(cell)
+			if i == len(columns)-1 {
+				out.WriteByte('\n')
+				return
+			}
+			out.WriteString(strings.Repeat(" ", widths[i]-ui.Width(cell)+2))
+		}
+	}
+	line(func(c showColumn) string { return c.title })
+	for _, r := range l.Rows {
+		if len(r.Problems) == 0 {
+			line(func(c showColumn) string { return c.text(r) })
+		}
+	}
+	return out.Flush()
+}
+
+// text is what is printed of a row.
+func (c showColumn) text(r accounts.Row) string {
+	return orElse(ui.Short(ui.Clean(c.cell(r)), c.most), "-")
 }
 
 // listLine says what kind of list it is.

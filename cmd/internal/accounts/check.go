@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,8 +13,8 @@ import (
 // have a Hint.
 func (l *List) Check(resolve func(Row) (sourceKey, targetKey string, err error)) {
 	var (
-		pairs   = make(map[[2]string]int) // both mailboxes to the row that has them
-		targets = make(map[string]int)
+		pairs   = make(map[key]int) // both mailboxes to the row that has them
+		targets = make(map[key]int)
 		ids     = make(map[string]int)
 	)
 	for i := range l.Rows {
@@ -30,17 +31,25 @@ func (l *List) Check(resolve func(Row) (sourceKey, targetKey string, err error))
 			row.add(Problem{Text: "source and target are the same mailbox", Hint: "where one host name is two machines, say source_address"})
 			continue
 		}
-		if first, twice := seenBefore(pairs, [2]string{source, target}, i); twice && source != "" && target != "" {
+		if first, twice := seenBefore(pairs, keyOf(source+"\x00"+target), i); twice && source != "" && target != "" {
 			row.add(Problem{Text: "the same account as in line " + itoa(l.Rows[first].Line), Hint: "take one of the lines out"})
 			continue
 		}
-		if first, twice := seenBefore(targets, target, i); twice && target != "" {
+		if first, twice := seenBefore(targets, keyOf(target), i); twice && target != "" {
 			l.both(first, i, "target_user", "goes into the same mailbox as line %d", "two mailboxes would be mixed in one; give each its own target")
 		}
 		if first, twice := seenBefore(ids, row.ID, i); twice && row.ID != "" {
 			l.both(first, i, "id", "has the same id as line %d", "an id is the name of one account in the state")
 		}
 	}
+}
+
+// key stands for a text: what is remembered of a million mailboxes is short.
+type key [16]byte
+
+func keyOf(text string) key {
+	sum := sha256.Sum256([]byte(text))
+	return key(sum[:16])
 }
 
 // seenBefore tells which row was the first with a key.

@@ -96,11 +96,15 @@ func (m *maker) fill(row *Row) {
 		}
 		v := row.Cells[i]
 		if !c.secret {
-			if v = strings.Trim(v, " \t"); m.table.header != nil {
+			if v = strings.Trim(v, " \t"); m.table.sheet {
 				v = plain(v)
 			}
 		}
 		if v == "" {
+			continue
+		}
+		if len(v) > maxCell {
+			d.problem(c.heading, "it is longer than "+itoa(maxCell>>10)+" KiB", "")
 			continue
 		}
 		if !c.secret && strings.IndexFunc(v, unicode.IsControl) >= 0 {
@@ -141,9 +145,15 @@ func (d *draft) secret(part, v string) {
 }
 
 // userAndPassword takes Google's "user#password" apart. A user has no #, a password may.
-func (d *draft) userAndPassword(_, v string) {
+func (d *draft) userAndPassword(heading, v string) {
 	user, password, _ := strings.Cut(v, "#")
-	d.row.Fields["source_user"] = user
+	if user = strings.Trim(user, " \t"); strings.IndexFunc(user, unicode.IsControl) >= 0 {
+		d.problem(heading, "a control character", "")
+		return
+	}
+	if user != "" {
+		d.row.Fields["source_user"] = user
+	}
 	if password != "" {
 		d.secret("source_password", password)
 	}

@@ -139,11 +139,11 @@ func formatCases() []formatCase {
 			`3 ! custom_params: imapsync's --regextrans2 is not taken over`,
 			`4 ! delete2duplicates: imapsync's --delete2duplicates is not taken over`,
 			`5 ! active: the job is switched off`,
-			`6 source=mail.old.example:143 source_tls=none source_user=erin@old.example target_user=erin@new.example source_password=pw5 --dry-run`,
+			`6 ! dry: imapsync's --dry is not taken over`,
 		}, warnings: []string{"lines 4, 5, 6: the list asks for a connection without TLS"}},
 		{file: "mailcow.json", format: "mailcow", delim: ',', rows: []string{
 			`2 source=mail.old.example:993 source_tls=implicit source_user=alice@old.example target_user=alice@new.example source_password=p"w;1`,
-			`5 source=mail.old.example:143 source_tls=starttls source_user=bob@old.example target_user=bob@new.example source_password=pw2 --dry-run`,
+			`5 ! dry: imapsync's --dry is not taken over`,
 		}},
 		{file: "own.csv", format: "mailmove", delim: ';', rows: []string{
 			`2 id=a1 group=old.example source=mail.old.example source_user=alice target=imap://mail.new.example target_tls=starttls target_user=alice@new.example source_password=p;"w target_password=pw2 --newer-than 90d --into Old mail`,

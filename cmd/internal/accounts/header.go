@@ -23,8 +23,10 @@ type table struct {
 	delim      rune
 	header     []string
 	headerLine int
+	sheet      bool // a spreadsheet may have written it
 	columns    []column
-	least      int // cells of a row at least
+	least      int                         // cells of a row at least
+	meaning    func(heading string) string // our word for a heading in its normal form
 	next       func() (record, bool, *Error)
 }
 
@@ -143,7 +145,7 @@ func headed(text string, delim byte, known map[string]string) (*table, *Error) {
 		case rec.empty() || rec.comment:
 			continue
 		}
-		t := &table{delim: rune(delim), next: s.next}
+		t := &table{delim: rune(delim), next: s.next, sheet: true}
 		return t, t.setHeader(rec, known)
 	}
 }
@@ -157,9 +159,10 @@ func (t *table) setHeader(rec record, known map[string]string) *Error {
 	}
 	f := formatOf(heads)
 	t.format = f.name
+	t.meaning = func(heading string) string { return partOf(f, heading, known) }
 	seen := make(map[string]string)
 	for i, c := range rec.cells {
-		part := partOf(f, normal(c), known)
+		part := t.meaning(normal(c))
 		if part != "" && part != ignored {
 			if other, twice := seen[part]; twice {
 				return &Error{Line: rec.line, Text: "two columns mean " + part + ": " + shortened(other) + " and " + shortened(c), Next: "rename one of them"}
@@ -182,9 +185,23 @@ func shortened(s string) string {
 	return `"` + s + `"`
 }
 
-// isHeader tells whether a row is the header once more.
+// isHeader tells whether a row is the header once more, or another one for the same columns.
 func (t *table) isHeader(cells []string) bool {
-	return t.header != nil && slices.EqualFunc(cells, t.header, func(a, b string) bool { return normal(a) == normal(b) })
+	if t.header == nil || len(cells) == 0 {
+		return false
+	}
+	filled := 0
+	for i, c := range cells {
+		n := normal(c)
+		switch {
+		case strings.Trim(c, " \t") == "":
+			continue
+		case n == "" || i >= len(t.columns) || n != normal(t.columns[i].heading) && t.meaning(n) != t.columns[i].part:
+			return false
+		}
+		filled++
+	}
+	return filled > 1 || filled == 1 && len(t.header) == 1
 }
 
 // normal is a heading without case, blanks, underscores and whatever else is no letter or digit.
@@ -252,6 +269,9 @@ func unknownHint(heads, columns []string) string {
 		}
 		if best != "" {
 			return "did you mean " + best + "?"
+		}
+		if looksSecret(normal(h)) {
+			return "a column of passwords is called source_password or target_password"
 		}
 	}
 	return "the columns are in docs/lists.md"

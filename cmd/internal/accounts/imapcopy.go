@@ -27,7 +27,7 @@ func imapCopyColumns() []string {
 // Copy "user" "password" "user" "password" for each account.
 func tableOfImapCopy(text string) (*table, *Error) {
 	c := &imapCopy{server: make(map[string]string)}
-	t := &table{format: "imapcopy", delim: ',', header: imapCopyColumns()}
+	t := &table{format: "imapcopy", delim: ',', header: imapCopyColumns(), meaning: func(string) string { return "" }}
 	for _, part := range t.header {
 		t.columns = append(t.columns, columnOf(part, part))
 	}

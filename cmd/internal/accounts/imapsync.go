@@ -32,7 +32,6 @@ func imapsyncRules() map[string]imapsyncRule {
 		"folder":     {value: true, args: func(v string) ([]string, string) { return []string{"--include", escapeGlob(v)}, "" }},
 		"exclude":    {value: true, args: expression("--exclude")},
 		"include":    {value: true, args: expression("--include")},
-		"dry":        {args: alone("--dry-run")},
 
 		"ssl1": {field: tlsOf(0, "implicit")}, "ssl2": {field: tlsOf(1, "implicit")},
 		"tls1": {field: tlsOf(0, "starttls")}, "tls2": {field: tlsOf(1, "starttls")},
@@ -43,6 +42,7 @@ func imapsyncRules() map[string]imapsyncRule {
 		"passfile1": {value: true, args: flag("--source-password-file")},
 		"passfile2": {value: true, args: flag("--target-password-file")},
 
+		"dry":         {hint: "a dry run is a whole run's: give --dry-run on the command line, and take the option out"},
 		"regextrans2": {value: true, hint: globHint}, "folderrec": {value: true, hint: globHint},
 		"nossl1": {hint: clearHint}, "nossl2": {hint: clearHint}, "notls1": {hint: clearHint}, "notls2": {hint: clearHint},
 		"justlogin": {hint: "mailmove check logs in and copies nothing"}, "justfolders": {hint: "mailmove folders shows them"},
@@ -135,10 +135,6 @@ func flag(name string) func(string) ([]string, string) {
 		}
 		return []string{name, v}, ""
 	}
-}
-
-func alone(name string) func(string) ([]string, string) {
-	return func(string) ([]string, string) { return []string{name}, "" }
 }
 
 // number is a flag with a unit behind a whole number; 0 is none.

@@ -28,6 +28,7 @@ func tableOfJobs(text string, known map[string]string) (*table, *Error) {
 		bad.Next = "give what the API answered, whole"
 		return nil, bad
 	}
+	j.number()
 	t := &table{delim: ','}
 	if bad := t.setHeader(record{line: 1, cells: j.header}, known); bad != nil {
 		return nil, bad
@@ -96,6 +97,18 @@ func (j *jobs) read() error {
 		return errors.New("something follows the array")
 	}
 	return nil
+}
+
+// number counts the jobs where they are not on lines of their own, as an API gives them: a row is known by its line.
+func (j *jobs) number() {
+	for i := 1; i < len(j.found); i++ {
+		if j.found[i].line <= j.found[i-1].line {
+			for k := range j.found {
+				j.found[k].line = k + 1
+			}
+			return
+		}
+	}
 }
 
 // lineHere is the line of the value that follows.

@@ -9,10 +9,11 @@ import (
 	"mailmove/imapx/auth"
 )
 
-// Bounds of a list. A row takes about a kilobyte of memory.
+// Bounds of a list. A million rows take about 2 GB of memory.
 const (
 	maxFile = 256 << 20 // bytes
 	maxRows = 2_000_000
+	maxRow  = 1000     // cells
 	maxCell = 64 << 10 // bytes in quotes: a quote that stays open longer was not meant as one
 )
 
@@ -150,6 +151,7 @@ func (l *List) parse(text string, o Options) *Error {
 		}
 	}
 	m := &maker{list: l, table: t}
+	l.Rows = make([]Row, 0, min(1+strings.Count(text, "\n"), maxRows))
 	for {
 		rec, more, bad := t.next()
 		switch {

@@ -36,6 +36,7 @@ func TestBadFiles(t *testing.T) {
 		"no UTF-8":       {"source;source_user;target_user\nh;m\xfcller;a\n", "utf-8", "list:2:4: that is not UTF-8", ""},
 		"odd UTF-16":     {"\xff\xfea\x00b", "", "list: that is not UTF-16: the number of bytes is odd", ""},
 		"half surrogate": {"\xff\xfea\x00\x00\xd8b\x00", "", "list:1:2: that is not UTF-16: half a character", ""},
+		"many cells":     {ownHeader + "\n" + strings.Repeat(",", 2000) + "\n", "", "list:2: the line has more than 1000 cells", ""},
 		"sep":            {"sep=#\na#b\n", "", "list:1: sep= names no separator", ""},
 		"cfg quote":      {"SourceServer h\nCopy \"a\" \"b\n", "", "list:2: a quote is not closed", ""},
 		"cfg word":       {"SourceServer h\nSkipFolder Trash\n", "", `list:2: "SkipFolder" has no meaning here that is known`, "--exclude"},
@@ -72,8 +73,9 @@ func TestBadRows(t *testing.T) {
 		"2,h,b,hun,ter2,h2,b2,hunter2\n"+
 		"3,h,c\n"+
 		"4,h,\x07d,hunter2,h2,d2,hunter2\n"+
-		"5,h,e,hunter2,h2,e2,hunter2,,,\n")
-	want := []string{"", "8 cells, the header has 7", "3 cells, the header has 7", "a control character", ""}
+		"5,h,e,hunter2,h2,e2,hunter2,,,\n"+
+		"6,h,"+strings.Repeat("f", 70_000)+",hunter2,h2,f2,hunter2\n")
+	want := []string{"", "8 cells, the header has 7", "3 cells, the header has 7", "a control character", "", "it is longer than 64 KiB"}
 	for i, r := range l.Rows {
 		got := ""
 		if len(r.Problems) > 0 {
@@ -169,6 +171,20 @@ func TestResultAsList(t *testing.T) {
 		"h,'=a,'=p,'@b,failed,161,0,0,0,3s,check,'--into x\n")
 	if got := rendered(l.Rows[0]); got != "source=h source_user==a target_user=@b source_password='=p --into x" || len(l.Warnings)+len(l.Notes) > 0 {
 		t.Errorf("%s %v %v", got, l.Warnings, l.Notes)
+	}
+}
+
+// Jobs of one line are counted: a row is known by its line.
+func TestJobsOfOneLine(t *testing.T) {
+	const job = `{"host1":"h","user1":"a","password1":"p","enc1":"SSL","user2":"b"}`
+	l := readText(t, "["+job+","+job+","+job+"]")
+	for i, r := range l.Rows {
+		if r.Line != i+1 || rendered(r) != "source=h source_tls=implicit source_user=a target_user=b source_password=p" {
+			t.Errorf("%d: line %d: %s", i, r.Line, rendered(r))
+		}
+	}
+	if len(l.Rows) != 3 {
+		t.Errorf("%d jobs", len(l.Rows))
 	}
 }
 

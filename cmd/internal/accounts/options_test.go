@@ -28,7 +28,7 @@ func TestImapsyncOptions(t *testing.T) {
 		`--exclude 'a+'`:                     "! cannot be written as a glob",
 		`--exclude 'a\d'`:                    "! cannot be written as a glob",
 		`--include '^(?i)x'`:                 "! cannot be written as a glob",
-		"--dry":                              "--dry-run",
+		"--dry":                              "! --dry is not taken over",
 		"--authuser1 admin":                  "user admin for u1",
 		"--ssl2 --port2 993":                 "port",
 		"--ssl1 --tls1":                      "! the row says implicit too",

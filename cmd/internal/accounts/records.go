@@ -50,7 +50,9 @@ func (s *splitter) next() (record, bool, *Error) {
 		if bad != nil {
 			return rec, false, bad
 		}
-		rec.cells = append(rec.cells, cell)
+		if rec.cells = append(rec.cells, cell); len(rec.cells) > maxRow {
+			return rec, false, &Error{Line: rec.line, Text: "the line has more than " + itoa(maxRow) + " cells", Next: "that is no list of accounts"}
+		}
 		if last {
 			s.width = len(rec.cells)
 			return rec, true, nil

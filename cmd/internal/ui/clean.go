@@ -80,7 +80,14 @@ func isVisible(r rune) bool {
 }
 
 // Width counts the columns that clean text takes on a terminal; wide letters take two.
-func Width(s string) int { return uniseg.StringWidth(s) }
+func Width(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return uniseg.StringWidth(s)
+		}
+	}
+	return len(s) // a column for each letter of ASCII; a list may have a million lines
+}
 
 // Short cuts clean text to at most columns, with an ellipsis where something is left out.
 func Short(s string, columns int) string {
