@@ -117,23 +117,14 @@ func (d *dispatcher) finish(ctx context.Context, e *entry) error {
 
 // nextPause fires when the first server that is left alone may be asked again.
 func (d *dispatcher) nextPause() (<-chan time.Time, func()) {
-	var first time.Time
+	if len(d.waiting) == 0 {
+		return nil, func() {}
+	}
 	now := time.Now()
-	earlier := func(t time.Time) {
-		if first.IsZero() || t.Before(first) {
-			first = t
-		}
-	}
-	for _, e := range d.waiting {
-		for _, c := range e.claims {
-			if t := d.servers.Paused(c.Server); t.After(now) {
-				earlier(t)
-			}
-		}
-	}
+	first := d.servers.NextResume(now)
 	for _, b := range d.blocked {
-		if b.scout == nil && b.next.After(now) && len(d.waiting) > 0 {
-			earlier(b.next)
+		if b.scout == nil && b.next.After(now) && (first.IsZero() || b.next.Before(first)) {
+			first = b.next
 		}
 	}
 	if first.IsZero() {
