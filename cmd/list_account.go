@@ -13,7 +13,8 @@ import (
 
 // account makes one pass over one account of the list. It ends early when intake does; end ends that.
 func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, intake context.Context, end context.CancelCauseFunc) (report mailsync.Report, err error) {
-	f, p, err := r.build(e.row)
+	f := newRowFlags()
+	p, err := r.build(f, e.row)
 	if err != nil {
 		return report, err
 	}
@@ -24,7 +25,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 		e.outcome.usedUp(m)
 		return report, mailsync.ErrInterrupted
 	}
-	if err := r.logins(ctx, e.row, f, p); err != nil {
+	if err := r.logins(ctx, e.row, f.syncFlags, p); err != nil {
 		return report, err
 	}
 	log, err := r.openLog(e)

@@ -18,6 +18,8 @@ type dispatcher struct {
 	others  atomic.Int64 // how many wait: a pass asks whether it is in the way
 	done    chan turn
 	passes  sync.WaitGroup
+	blocked map[string]*blockade // servers that are left alone because logins failed there
+	open    map[string]bool      // servers at which a login has worked in this run
 }
 
 // turn is one pass over an account, or a slice of one.
@@ -29,12 +31,15 @@ type turn struct {
 // dispatch runs the accounts, --jobs at once, each as soon as both its servers have room and want no pause. It ends when all
 // are done, or when what was begun is settled.
 func (r *listRun) dispatch(ctx context.Context, waiting []*entry) (err error) {
-	d := &dispatcher{listRun: r, waiting: waiting, done: make(chan turn)}
+	d := &dispatcher{listRun: r, waiting: waiting, done: make(chan turn), blocked: make(map[string]*blockade), open: make(map[string]bool)}
 	defer d.passes.Wait()
 	for {
 		changed := r.servers.Changed()
 		if r.intake.Err() == nil {
 			d.begin(ctx)
+			for _, e := range d.hopeless() {
+				err = errors.Join(err, d.finish(ctx, e))
+			}
 		}
 		if d.running == 0 && (len(d.waiting) == 0 || r.intake.Err() != nil) {
 			return err
@@ -64,11 +69,15 @@ func (d *dispatcher) begin(ctx context.Context) {
 	now := time.Now()
 	for i := 0; i < len(d.waiting) && d.running < d.f.list.jobs; {
 		e := d.waiting[i]
-		lease := d.servers.Reserve(now, e.lanes, e.claims...)
+		var lease *sharing.Lease
+		if d.mayBegin(e, now) {
+			lease = d.servers.Reserve(now, e.lanes, e.claims...)
+		}
 		if lease == nil {
 			i++
 			continue
 		}
+		d.begun(e)
 		d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
 		d.running++
 		d.passes.Go(func() {
@@ -80,31 +89,42 @@ func (d *dispatcher) begin(ctx context.Context) {
 	d.others.Store(int64(len(d.waiting)))
 }
 
-// ended takes note of a pass that is over. A slice goes to the end of the row.
+// ended takes note of a pass that is over. A slice goes to the end of the row, and so does who found a server left alone.
 func (d *dispatcher) ended(ctx context.Context, t turn) error {
 	d.running--
+	if d.foundBlocked(t.entry) {
+		d.waiting = append(d.waiting, t.entry)
+		return nil
+	}
+	d.passed(t.entry)
 	if t.more {
 		d.waiting = append(d.waiting, t.entry)
 		return nil
 	}
-	if t.outcome.word != wordBusy || t.outcome.code != exitDone { // what another process is doing is for it to note
-		d.unsaved = append(d.unsaved, d.remember(t.entry, time.Now()))
+	return d.finish(ctx, t.entry)
+}
+
+// finish closes an account.
+func (d *dispatcher) finish(ctx context.Context, e *entry) error {
+	if e.outcome.word != wordBusy || e.outcome.code != exitDone { // what another process is doing is for it to note
+		d.unsaved = append(d.unsaved, d.remember(e, time.Now()))
 	}
-	d.tellFailure(t.entry)
-	d.tellEnd(t.entry)
+	d.tellFailure(e)
+	d.tellEnd(e)
 	d.show.Done()
 	return d.save(ctx, false)
 }
 
 // nextPause fires when the first server that is left alone may be asked again.
 func (d *dispatcher) nextPause() (<-chan time.Time, func()) {
-	var first time.Time
+	if len(d.waiting) == 0 {
+		return nil, func() {}
+	}
 	now := time.Now()
-	for _, e := range d.waiting {
-		for _, c := range e.claims {
-			if t := d.servers.Paused(c.Server); t.After(now) && (first.IsZero() || t.Before(first)) {
-				first = t
-			}
+	first := d.servers.NextResume(now)
+	for _, b := range d.blocked {
+		if b.scout == nil && b.next.After(now) && (first.IsZero() || b.next.Before(first)) {
+			first = b.next
 		}
 	}
 	if first.IsZero() {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"time"
 
 	"mailmove/imapx"
 	mailsync "mailmove/sync"
@@ -35,6 +36,10 @@ type heldTarget struct {
 	release func()
 }
 
+// longestHold is how long one batch waits for a server that wants a pause: what it holds is room that accounts of other
+// servers need. Longer pauses are kept by asking for nothing new.
+const longestHold = 10 * time.Second
+
 // Append waits for its turn. What was fetched when the run is stopped is stored at once: that is what settling is.
 func (h *heldTarget) Append(ctx context.Context, b imapx.AppendBatch) (imapx.Pending, error) {
 	var bytes int64
@@ -42,7 +47,9 @@ func (h *heldTarget) Append(ctx context.Context, b imapx.AppendBatch) (imapx.Pen
 		bytes += m.Body.Len()
 	}
 	err := h.run.untilStopped(ctx, func(ctx context.Context) error {
-		if err := h.run.servers.Wait(ctx, h.server); err != nil {
+		short, cancel := context.WithTimeout(ctx, longestHold)
+		defer cancel()
+		if err := h.run.servers.Wait(short, h.server); err != nil && ctx.Err() != nil {
 			return err
 		}
 		if err := h.run.messages.Take(ctx, int64(len(b.Messages))); err != nil {

@@ -74,24 +74,37 @@ func rowProblem(err error) error {
 	return p
 }
 
-// build makes a row's flags and its pass. It reads no password and talks to nobody.
-func (r *listRun) build(row *accounts.Row) (*syncFlags, *pass, error) {
-	f := newSyncFlags()
-	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
-	f.bind(set)
+// rowFlags are the flags of one row after the other: declaring them costs more than all else that a row needs.
+type rowFlags struct {
+	*syncFlags
+	set      *pflag.FlagSet
+	defaults syncFlags
+}
+
+func newRowFlags() *rowFlags {
+	f := &rowFlags{syncFlags: newSyncFlags(), set: pflag.NewFlagSet("row", pflag.ContinueOnError)}
+	f.bind(f.set)
+	f.defaults = *f.syncFlags
+	return f
+}
+
+// build gives a row's pass, and leaves its flags in f. It reads no password and talks to nobody.
+func (r *listRun) build(f *rowFlags, row *accounts.Row) (*pass, error) {
+	*f.syncFlags = f.defaults
+	set := f.set
 	for _, g := range r.given {
 		for _, v := range g.values {
 			if err := set.Set(g.name, r.expand(row, g.name, v)); err != nil {
-				return nil, nil, usagef("see mailmove sync --help", "%s: %s", dashed(g.name), rowWanted(err))
+				return nil, usagef("see mailmove sync --help", "%s: %s", dashed(g.name), rowWanted(err))
 			}
 		}
 	}
 	if err := r.fields(set, row); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if row.ID != "" {
 		if err := set.Set("id", row.ID); err != nil {
-			return nil, nil, &rowError{"id", err}
+			return nil, &rowError{"id", err}
 		}
 	}
 	err := set.ParseAll(row.Args, func(fl *pflag.Flag, value string) error {
@@ -104,14 +117,14 @@ func (r *listRun) build(row *accounts.Row) (*syncFlags, *pass, error) {
 		err = fmt.Errorf("%s is no flag", shown(set.Arg(0)))
 	}
 	if err != nil {
-		return nil, nil, &rowError{"options", errors.New(rowWanted(err))}
+		return nil, &rowError{"options", errors.New(rowWanted(err))}
 	}
 	p, err := f.validate()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.listed, p.fleet = true, r.fleet
-	return f, p, nil
+	return p, nil
 }
 
 // fields sets what the row has a column for.
@@ -215,8 +228,9 @@ func (r *listRun) understand() {
 		r.entries[i] = &entry{row: row, account: row.ID, group: row.Group}
 		place[row.Line] = r.entries[i]
 	}
+	f := newRowFlags()
 	r.list.Check(func(row accounts.Row) (string, string, error) {
-		f, p, err := r.build(&row)
+		p, err := r.build(f, &row)
 		if err == nil {
 			err = cmp.Or(hasPassword(&row, f.source.pass), hasPassword(&row, f.target.pass), r.admit(place[row.Line], p))
 		}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -209,5 +210,36 @@ func TestAServersLimitIsLearned(t *testing.T) {
 	}
 	if limits, err := f.Limits(t.Context(), time.Now()); err != nil || limits["old"] != 3 {
 		t.Errorf("kept: %v, %v", limits, err)
+	}
+}
+
+// What one row says is forgotten with the next.
+func TestRowsDoNotMix(t *testing.T) {
+	r := &listRun{dir: t.TempDir(), given: []given{{"source", []string{"old.example"}}, {"target", []string{"new.example"}}, {"map", []string{"A=B"}}}}
+	f := newRowFlags()
+	full := accounts.Row{ID: "a", Fields: map[string]string{"source_user": "a", "target_user": "a", "source_tls": "starttls", "newer_than": "90d"},
+		Args: []string{"--map", "C=D", "--connections", "7", "--merge-folders"}}
+	plain := accounts.Row{ID: "b", Fields: map[string]string{"source_user": "b", "target_user": "b"}}
+	first, err := r.build(f, &full)
+	if err != nil || first.connections != 7 || first.source.Port != 143 || !first.mapping.Merge || len(first.mapping.Maps) != 2 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	second, err := r.build(f, &plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err := r.build(newRowFlags(), &plain)
+	if err != nil || !reflect.DeepEqual(second, alone) {
+		t.Errorf("after another row %+v, alone %+v, %v", second, alone, err)
+	}
+	for _, args := range [][]string{{"--jobs", "4"}, {"--quiet"}, {"--state-dir", "/x"}, {"stray"}, {"--no-such-flag"}, {"--connections", "many"}} {
+		row := plain
+		row.Args = args
+		if _, err := r.build(f, &row); err == nil {
+			t.Errorf("a row may have %v", args)
+		}
+	}
+	if again, err := r.build(f, &plain); err != nil || !reflect.DeepEqual(again, alone) {
+		t.Errorf("after rows that are wrong: %+v, %v", again, err)
 	}
 }

@@ -23,6 +23,18 @@ func (s *Servers) Paused(name string) time.Time {
 	return s.at(name).paused
 }
 
+// NextResume is when the first server that is left alone now may be asked again; zero: none is.
+func (s *Servers) NextResume(now time.Time) (first time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.servers {
+		if v.paused.After(now) && (first.IsZero() || v.paused.Before(first)) {
+			first = v.paused
+		}
+	}
+	return first
+}
+
 // Wait waits until the server may be asked again.
 func (s *Servers) Wait(ctx context.Context, name string) error {
 	for {

@@ -115,6 +115,10 @@ func TestAPauseIsForAll(t *testing.T) {
 		if s.Reserve(start, 1, claim("old", "a"), claim("new", "a")) != nil || s.Used("new") != 0 {
 			t.Error("an account was begun at a server that wants a pause")
 		}
+		s.Pause("later", start.Add(time.Hour))
+		if got := s.NextResume(start); !got.Equal(start.Add(time.Minute)) {
+			t.Errorf("the first pause ends at %v", got)
+		}
 		if err := s.Wait(context.Background(), "old"); err != nil || time.Since(start) != time.Minute {
 			t.Errorf("waited %v, %v", time.Since(start), err)
 		}

@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"errors"
+	"time"
+
+	"mailmove/state/fleet"
+)
+
+// A server that is left alone because logins failed there in a row (state/fleet) may be open again a moment later: the next
+// login that works opens it. So its accounts wait their turn and one of them, the scout, asks again.
+const (
+	scoutFirst = time.Second
+	scoutMost  = 10 * time.Second
+	// longestBlock is how long a run waits for such a server: the first time that one is left alone is shorter.
+	longestBlock = 20 * time.Minute
+)
+
+// blockade is a server that the run has found left alone.
+type blockade struct {
+	side  int // of the account that found out
+	by    *fleet.BlockedError
+	scout *entry // asks just now; nil: nobody
+	next  time.Time
+	pause time.Duration
+}
+
+// foundBlocked notes that an account could not log in because its server is left alone, and says whether it did.
+func (d *dispatcher) foundBlocked(e *entry) bool {
+	var by *fleet.BlockedError
+	if !errors.As(e.outcome.err, &by) || !by.Server || d.intake.Err() != nil {
+		return false
+	}
+	for side, c := range e.claims {
+		if c.Server != by.Host {
+			continue
+		}
+		b := d.blocked[c.Server]
+		if b == nil {
+			b = &blockade{side: side, pause: scoutFirst}
+			d.blocked[c.Server] = b
+			if !d.f.quiet && !d.f.json {
+				d.show.Above(func() {
+					d.a.warn("%s is left alone for now, for logins failed there in a row; its other accounts wait", c.Server)
+				})
+			}
+		}
+		if b.scout == e {
+			b.scout, b.pause = nil, min(2*b.pause, scoutMost)
+		}
+		b.by, b.next = by, time.Now().Add(b.pause)
+		return true
+	}
+	return false
+}
+
+// passed takes note of a pass that was not kept from its servers: whoever was let in opens them.
+func (d *dispatcher) passed(e *entry) {
+	in := e.outcome.word != wordFailed && e.outcome.word != wordBusy
+	for _, c := range e.claims {
+		if in {
+			d.open[c.Server] = true
+			delete(d.blocked, c.Server)
+		}
+		if b := d.blocked[c.Server]; b != nil && b.scout == e {
+			b.scout, b.next = nil, time.Now().Add(b.pause)
+		}
+	}
+}
+
+// mayBegin keeps accounts from a server that is left alone, but for a scout.
+func (d *dispatcher) mayBegin(e *entry, now time.Time) bool {
+	for _, c := range e.claims {
+		if b := d.blocked[c.Server]; b != nil && (b.scout != nil || now.Before(b.next)) {
+			return false
+		}
+	}
+	return true
+}
+
+// begun makes an account the scout of the servers that are left alone.
+func (d *dispatcher) begun(e *entry) {
+	for _, c := range e.claims {
+		if b := d.blocked[c.Server]; b != nil {
+			b.scout = e
+		}
+	}
+}
+
+// hopeless takes out the accounts whose server is left alone and will not be opened by this run: nobody is under way who
+// could, and no login has worked there before, or its time is too long.
+func (d *dispatcher) hopeless() (out []*entry) {
+	if d.running > 0 {
+		return nil
+	}
+	var rest []*entry
+	for _, e := range d.waiting {
+		if by, _ := d.withoutHope(e); by != nil {
+			out = append(out, e)
+			continue
+		}
+		rest = append(rest, e)
+	}
+	if d.canBegin(rest) { // one of those may be let in, and open the server for all
+		return nil
+	}
+	for _, e := range out {
+		e.failBlocked(d.withoutHope(e))
+	}
+	d.waiting = rest
+	return out
+}
+
+// canBegin tells whether one of the accounts is not kept from a server.
+func (d *dispatcher) canBegin(some []*entry) bool {
+	for _, e := range some {
+		free := true
+		for _, c := range e.claims {
+			free = free && d.blocked[c.Server] == nil
+		}
+		if free {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *dispatcher) withoutHope(e *entry) (*fleet.BlockedError, int) {
+	for side, c := range e.claims {
+		if b := d.blocked[c.Server]; b != nil && (!d.open[c.Server] || time.Until(b.by.Until) > longestBlock) {
+			return b.by, side
+		}
+	}
+	return nil, 0
+}
+
+// failBlocked is the outcome of an account that was kept from its server.
+func (e *entry) failBlocked(by *fleet.BlockedError, side int) {
+	mine := *by
+	mine.User = e.claims[side].Login
+	name := []string{"source", "target"}[side]
+	e.outcome.word, e.outcome.code, e.outcome.err = wordFailed, authCode(name), &mine
+	e.outcome.text, e.outcome.next = blockedText(name, &mine), mine.Hint()
+}
