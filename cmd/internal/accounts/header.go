@@ -260,28 +260,30 @@ func looksSecret(heading string) bool {
 
 // unknownHint finds what an unknown heading was meant as.
 func unknownHint(heads, columns []string) string {
-	for _, h := range heads {
-		best, most := "", 1+len(normal(h))/4
-		for _, c := range append(slices.Clone(columns), "id", "group", optionsPart, "source_password", "target_password") {
-			if d := distance(normal(h), normal(c)); d <= most && (best == "" || d < most) {
+	columns = append(slices.Clone(columns), "id", "group", optionsPart, "source_password", "target_password")
+	for _, head := range heads {
+		h := normal(head)
+		if len(h) > 64 {
+			continue // nobody meant a name of ours
+		}
+		best, most := "", 1+len(h)/4
+		for _, c := range columns {
+			if d := distance(h, normal(c)); d <= most && (best == "" || d < most) {
 				best, most = c, d
 			}
 		}
 		if best != "" {
 			return "did you mean " + best + "?"
 		}
-		if looksSecret(normal(h)) {
+		if looksSecret(h) {
 			return "a column of passwords is called source_password or target_password"
 		}
 	}
 	return "the columns are in docs/lists.md"
 }
 
-// distance counts the letters to insert, delete or replace (Levenshtein). Long headings are far from everything.
+// distance counts the letters to insert, delete or replace (Levenshtein).
 func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
