@@ -155,7 +155,9 @@ func tinyServers(t *testing.T, target real.Options) *servers {
 	}
 	must(t, c.Subscribe("Files").Wait())
 	must(t, c.Logout().Wait())
-	time.Sleep(50 * time.Millisecond) // the server writes its indexes when a client has left
+	// The server writes its indexes when a client has left; and UIDVALIDITY is its clock in seconds: an INBOX of the target that
+	// is made in this one would look like the source's, and a recorded pass would prove what no other has to.
+	time.Sleep(1100 * time.Millisecond)
 	s.tree = s.src.MailDir(x.TargetUser)
 	return s
 }
@@ -171,14 +173,21 @@ func (s *servers) tinyAccount(t *testing.T) transfer {
 	return x
 }
 
-// recorded is an undisturbed pass.
+// recorded is an undisturbed pass: of some the shortest, for how many commands a folder's mail takes is a matter of moments,
+// and a place behind the end of a pass is never reached.
 func (s *servers) recorded(t *testing.T) (source, target *tap) {
 	t.Helper()
-	x := s.tinyAccount(t)
-	source, target = &tap{}, &tap{}
-	x.SourceDial, x.TargetDial = source.dial, target.dial
-	x.pass(t)
-	s.equal(t, x, "undisturbed")
+	least := 0
+	for range 5 {
+		x := s.tinyAccount(t)
+		src, dst := &tap{}, &tap{}
+		x.SourceDial, x.TargetDial = src.dial, dst.dial
+		x.pass(t)
+		s.equal(t, x, "undisturbed")
+		if n := len(src.up) + len(src.down) + len(dst.up) + len(dst.down); least == 0 || n < least {
+			least, source, target = n, src, dst
+		}
+	}
 	return source, target
 }
 
