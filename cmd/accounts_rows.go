@@ -18,6 +18,7 @@ func rowFlagSet(f *syncFlags) *pflag.FlagSet {
 	f.source.side, f.target.side = "source", "target"
 	f.bindPair(set)
 	group(set, flagGroups()[2], f.filter.bind)
+	new(checkOwn).bindTarget(set)
 	return set
 }
 

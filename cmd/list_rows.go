@@ -79,6 +79,9 @@ func (r *listRun) build(row *accounts.Row) (*syncFlags, *pass, error) {
 	f := newSyncFlags()
 	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
 	f.bind(set)
+	if r.more != nil {
+		r.more(f, set)
+	}
 	for _, g := range r.given {
 		for _, v := range g.values {
 			if err := set.Set(g.name, r.expand(row, g.name, v)); err != nil {
@@ -109,6 +112,11 @@ func (r *listRun) build(row *accounts.Row) (*syncFlags, *pass, error) {
 	p, err := f.validate()
 	if err != nil {
 		return nil, nil, err
+	}
+	if f.check != nil {
+		if _, err := f.check.checking(p); err != nil {
+			return nil, nil, err
+		}
 	}
 	p.listed, p.fleet = true, r.fleet
 	return f, p, nil
