@@ -26,6 +26,7 @@ func mailboxKeys() func(accounts.Row) (source, target string, err error) {
 	f := newSyncFlags()
 	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
 	f.bind(set)
+	new(checkOwn).bindTarget(set)
 	unset := *f
 	return func(r accounts.Row) (source, target string, err error) {
 		*f = unset

@@ -17,27 +17,36 @@ import (
 
 const checkLong = `Looks at both sides before anything is copied: logins, certificates, folders,
 sizes, the target's quota and what it deletes. Nothing is written on either
-side, nor to the state. Exit code 0: the first pass can start; 78: it cannot.`
+side, nor to the state. Exit code 0: the first pass can start; 78: it cannot.
+With --accounts, each account of a list, and the room that each group needs.`
 
 const checkExample = `  mailmove check --source mail.old.example --source-user alice@old.example \
                  --target mail.new.example --target-user alice@new.example \
-                 --target-retention 60d --password-policy min=12,upper,dict`
+                 --target-retention 60d --password-policy min=12,upper,dict
+  mailmove check --accounts accounts.csv --csv`
 
 // checkFlags are what "mailmove check" takes.
 type checkFlags struct {
-	sync      syncFlags // both sides, the mapping, the account
+	sync syncFlags // both sides, the mapping, the account
+	checkOwn
+	csv bool
+}
+
+// checkOwn is what an account is held against.
+type checkOwn struct {
 	reserve   percent
 	quota     byteSize
 	retention age
 	try       interval
 	policy    string
-	csv       bool
 }
 
+const usualReserve = 5 // percent of the quota
+
 func newCheck(a *app) *cobra.Command {
-	f := &checkFlags{reserve: 5, sync: syncFlags{
+	f := &checkFlags{checkOwn: checkOwn{reserve: usualReserve}, sync: syncFlags{
 		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
-		memory: 64 << 20, connections: 1, retryFor: interval(5 * time.Minute), dryRun: true,
+		memory: 64 << 20, connections: 1, retryFor: interval(5 * time.Minute), dryRun: true, list: newListFlags(),
 	}}
 	c := &cobra.Command{
 		Use:     "check --source HOST --source-user NAME --target … [flags]",
@@ -51,7 +60,13 @@ func newCheck(a *app) *cobra.Command {
 	c.Flags().SortFlags = false
 	f.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		k, err := f.validate(c.Flags())
+		if f.sync.list.file != "" {
+			return f.runList(c, a)
+		}
+		if err := withoutList(c.Flags()); err != nil {
+			return err
+		}
+		k, err := f.validate()
 		if err != nil {
 			return err
 		}
@@ -71,11 +86,7 @@ func (f *checkFlags) bind(set *pflag.FlagSet) {
 	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
 	group(set, groups[1], s.mapping.bind)
 	group(set, groups[4], func(set *pflag.FlagSet) {
-		set.Var(&f.reserve, "quota-reserve", "share of the target's quota that stays free for new mail")
-		set.Var(&f.quota, "target-quota", "the target's quota, where the server tells none, for example 5GB")
-		set.Var(&f.retention, "target-retention", "the target deletes mail that is older, for example 60d")
-		set.StringVar(&f.policy, "password-policy", "", "what the target asks of a password: `RULES` of min=12,lower,upper,digit,special,ascii,dict")
-		set.Var(&f.try, "try", "read mail from the source for so long and say how long all of it takes")
+		f.checkOwn.bind(set)
 		set.StringVar(&s.id, "id", "", "`NAME` of the account in the state (default: made of both mailboxes)")
 		set.StringVar(&s.stateDir, "state-dir", "", "`DIR` of the state (default: as for sync)")
 		set.BoolVar(&s.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
@@ -84,6 +95,20 @@ func (f *checkFlags) bind(set *pflag.FlagSet) {
 		set.BoolVar(&f.csv, "csv", false, "print a table for a spreadsheet (docs/check.md)")
 		set.BoolVar(&s.json, "json", false, "print one JSON object for each line (docs/check.md)")
 	})
+	group(set, groups[listGroup], s.list.bindReading)
+}
+
+func (o *checkOwn) bind(set *pflag.FlagSet) {
+	set.Var(&o.reserve, "quota-reserve", "share of the target's quota that stays free for new mail")
+	o.bindTarget(set)
+	set.StringVar(&o.policy, "password-policy", "", "what the target asks of a password: `RULES` of min=12,lower,upper,digit,special,ascii,dict")
+	set.Var(&o.try, "try", "read mail from the source for so long and say how long all of it takes")
+}
+
+// bindTarget declares what may differ from account to account: a list has columns for it.
+func (o *checkOwn) bindTarget(set *pflag.FlagSet) {
+	set.Var(&o.quota, "target-quota", "the target's quota, where the server tells none, for example 5GB")
+	set.Var(&o.retention, "target-retention", "the target deletes mail that is older, for example 60d")
 }
 
 // checking is a validated "mailmove check".
@@ -95,29 +120,39 @@ type checking struct {
 }
 
 // validate checks everything that needs no network and no password.
-func (f *checkFlags) validate(set *pflag.FlagSet) (*checking, error) {
-	k := &checking{print: checkTable}
-	now := time.Now()
-	switch {
-	case f.csv && f.sync.json:
+func (f *checkFlags) validate() (*checking, error) {
+	if f.csv && f.sync.json {
 		return nil, usagef("give one of them", "both --csv and --json")
-	case !f.retention.day.IsZero():
-		return nil, usagef("write an age such as 60d", "--target-retention %s: a day is no age", f.retention.text)
+	}
+	p, err := f.sync.validate()
+	if err != nil {
+		return nil, err
+	}
+	k, err := f.checking(p)
+	switch {
+	case err != nil:
+		return nil, err
 	case f.csv:
 		k.print = checkCSV
 	case f.sync.json:
 		k.print = checkJSON
 	}
-	if set.Changed("password-policy") {
+	return k, nil
+}
+
+// checking is the check of an account that prints a table.
+func (f *checkOwn) checking(p *pass) (*checking, error) {
+	now := time.Now()
+	k := &checking{pass: p, print: checkTable}
+	if !f.retention.day.IsZero() {
+		return nil, usagef("write an age such as 60d", "--target-retention %s: a day is no age", f.retention.text)
+	}
+	if f.policy != "" {
 		policy, err := passwords.Parse(f.policy)
 		if err != nil {
 			return nil, usagef("for example --password-policy min=12,lower,upper,digit", "--password-policy: %v", err)
 		}
 		k.policy = &policy
-	}
-	var err error
-	if k.pass, err = f.sync.validate(); err != nil {
-		return nil, err
 	}
 	k.options = mailsync.CheckOptions{
 		Account: k.pass.account, Mapping: k.pass.mapping, Reserve: float64(f.reserve) / 100, TargetQuota: int64(f.quota),

@@ -46,15 +46,21 @@ func checkSum(r mailsync.CheckReport) string {
 
 // checkCSV is for a spreadsheet: a row a finding, under a header.
 func checkCSV(a *app, r mailsync.CheckReport) error {
-	w := csv.NewWriter(a.out)
-	rows := [][]string{{"account", "check", "verdict", "trouble", "folder", "messages", "bytes", "used", "limit", "missing", "what", "next"}}
+	return csv.NewWriter(a.out).WriteAll(append([][]string{checkHeads()}, checkRows(r)...))
+}
+
+func checkHeads() []string {
+	return []string{"account", "check", "verdict", "trouble", "folder", "messages", "bytes", "used", "limit", "missing", "what", "next"}
+}
+
+func checkRows(r mailsync.CheckReport) (rows [][]string) {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	for _, f := range r.Findings {
 		what, next := checkWords(f)
 		rows = append(rows, []string{cell(r.Account), f.Check, f.Verdict.String(), f.Trouble, cell(f.Folder), number(f.Messages),
 			number(f.Bytes), number(f.Used), number(f.Limit), number(f.Missing), cell(what), cell(next)})
 	}
-	return w.WriteAll(rows)
+	return rows
 }
 
 // cell is foreign text in a table: what begins like a formula would be one for a spreadsheet.

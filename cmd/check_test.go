@@ -175,11 +175,54 @@ func TestCheckFindsWhatIsPlanted(t *testing.T) {
 			t.Errorf("account %d: found %q with code %d, want %q and %d", i, got[i], codes[i], want, planted[i].code)
 		}
 	}
+	b.asList(t, users, func(i int) bool { return planted[i].own }, func(i int) string { return planted[i].want })
 	if took > time.Minute { // 2 s where nothing else runs; a busy machine decides nothing
 		t.Errorf("it took %v", took)
 	}
 	if _, err := os.Stat(filepath.Join(b.dir, "state")); !os.IsNotExist(err) {
 		t.Errorf("there is a state now: %v", err)
+	}
+}
+
+// asList finds the same in one run over a list of these accounts.
+func (b *checkBench) asList(t *testing.T, users []string, own func(int) bool, want func(int) string) {
+	t.Helper()
+	list := "id;source_user;source_password;target_user;target_password;target_retention\n"
+	for i, user := range users {
+		target, password := user+"*"+real.MasterUser, real.MasterPassword
+		if own(i) {
+			target, password = user, real.Password
+		}
+		list += strings.Join([]string{user, user, real.Password, target, password, "60d"}, ";") + "\n"
+	}
+	path := filepath.Join(b.dir, "list.csv")
+	if err := os.WriteFile(path, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	root := newRoot(&app{in: os.Stdin, out: &stdout, err: &stderr, width: 80, stops: b.stops})
+	root.SetArgs([]string{"check", "--accounts", path, "--jobs", "8", "--connections-per-server", "8", "--json", "--state-dir", filepath.Join(b.dir, "state"),
+		"--source", "imap://" + b.source.Addr(), "--source-tls", "none", "--target", "imap://" + b.target.Addr(), "--target-tls", "none",
+		"--password-policy", "min=5,lower,ascii"})
+	if err := root.ExecuteContext(t.Context()); exitCode(err) != exitCheck {
+		t.Errorf("the list ended with %v: %s", err, stderr.String())
+	}
+	lines := make(map[string]string) // by account
+	for line := range strings.Lines(stdout.String()) {
+		var f jsonFinding
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		lines[f.Account] += line
+	}
+	if len(lines) != len(users) {
+		t.Errorf("the list has %d accounts, and %d were checked", len(users), len(lines))
+	}
+	for i, user := range users {
+		list, err := found(lines[user])
+		if got := strings.Join(list, ", "); err != nil || got != want(i) {
+			t.Errorf("account %d of the list: found %q, %v, want %q", i, got, err, want(i))
+		}
 	}
 }
 

@@ -18,16 +18,17 @@ import (
 
 const foldersLong = `Where each folder of the source would go on the target, and why: what mailmove
 sync with the same flags does. Both servers are asked, nothing is written, not
-even state.`
+even state. With --accounts, for each account of a list.`
 
 const foldersExample = `  mailmove folders --source mail.old.example --source-user alice@old.example \
                    --target mail.new.example --target-user alice@new.example \
-                   --map 'Alte Ablage=Archive/Old' --exclude 'Spam*'`
+                   --map 'Alte Ablage=Archive/Old' --exclude 'Spam*'
+  mailmove folders --accounts accounts.csv --group sales`
 
 func newFolders(a *app) *cobra.Command {
 	f := &syncFlags{
 		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"},
-		memory: 64 << 20, connections: 1, retryFor: interval(5 * time.Minute), dryRun: true,
+		memory: 64 << 20, connections: 1, retryFor: interval(5 * time.Minute), dryRun: true, list: newListFlags(),
 	}
 	c := &cobra.Command{
 		Use:     "folders --source HOST --source-user NAME --target … [flags]",
@@ -40,7 +41,16 @@ func newFolders(a *app) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	f.bindFolders(c.Flags())
-	c.RunE = f.run(a, (*pass).folders)
+	single := f.run(a, (*pass).folders)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.list.file != "" {
+			return f.foldersOfList(c, a)
+		}
+		if err := withoutList(c.Flags()); err != nil {
+			return err
+		}
+		return single(c, args)
+	}
 	return c
 }
 
@@ -51,6 +61,7 @@ func (f *syncFlags) bindFolders(set *pflag.FlagSet) {
 	group(set, groups[3], func(s *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print one JSON object for each folder (docs/folders.md)")
 	})
+	group(set, groups[listGroup], f.list.bindReading)
 }
 
 // folders asks both servers and prints the plan.

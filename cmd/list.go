@@ -123,6 +123,7 @@ func (l *listFlags) read(ctx context.Context, a *app, quiet bool) (*accounts.Lis
 func listColumns() (names []string) {
 	set := pflag.NewFlagSet("row", pflag.ContinueOnError)
 	newSyncFlags().bind(set)
+	new(checkOwn).bindTarget(set)
 	set.VisitAll(func(f *pflag.Flag) {
 		if perRow(f) {
 			names = append(names, strings.ReplaceAll(f.Name, "-", "_"))

@@ -13,7 +13,7 @@ import (
 
 // account makes one pass over one account of the list. It ends early when intake does; end ends that.
 func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, intake context.Context, end context.CancelCauseFunc) (report mailsync.Report, err error) {
-	f := newRowFlags()
+	f := newRowFlags(r.more)
 	p, err := r.build(f, e.row)
 	if err != nil {
 		return report, err

@@ -79,18 +79,29 @@ type rowFlags struct {
 	*syncFlags
 	set      *pflag.FlagSet
 	defaults syncFlags
+	own      checkOwn // defaults of what check has beside, if it does
 }
 
-func newRowFlags() *rowFlags {
+// newRowFlags declares them; more adds those of another command, and may be nil.
+func newRowFlags(more func(f *syncFlags, set *pflag.FlagSet)) *rowFlags {
 	f := &rowFlags{syncFlags: newSyncFlags(), set: pflag.NewFlagSet("row", pflag.ContinueOnError)}
 	f.bind(f.set)
+	if more != nil {
+		more(f.syncFlags, f.set)
+	}
 	f.defaults = *f.syncFlags
+	if f.check != nil {
+		f.own = *f.check
+	}
 	return f
 }
 
 // build gives a row's pass, and leaves its flags in f. It reads no password and talks to nobody.
 func (r *listRun) build(f *rowFlags, row *accounts.Row) (*pass, error) {
 	*f.syncFlags = f.defaults
+	if f.check != nil {
+		*f.check = f.own
+	}
 	set := f.set
 	for _, g := range r.given {
 		for _, v := range g.values {
@@ -122,6 +133,11 @@ func (r *listRun) build(f *rowFlags, row *accounts.Row) (*pass, error) {
 	p, err := f.validate()
 	if err != nil {
 		return nil, err
+	}
+	if f.check != nil {
+		if _, err := f.check.checking(p); err != nil {
+			return nil, err
+		}
 	}
 	p.listed, p.fleet = true, r.fleet
 	return p, nil
@@ -228,7 +244,7 @@ func (r *listRun) understand() {
 		r.entries[i] = &entry{row: row, account: row.ID, group: row.Group}
 		place[row.Line] = r.entries[i]
 	}
-	f := newRowFlags()
+	f := newRowFlags(r.more)
 	r.list.Check(func(row accounts.Row) (string, string, error) {
 		p, err := r.build(f, &row)
 		if err == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/sharing"
@@ -22,6 +23,7 @@ type listRun struct {
 	a      *app
 	f      *syncFlags // of the command line
 	given  []given
+	more   func(*syncFlags, *pflag.FlagSet) // declares what a command takes beside the flags of sync; nil: nothing
 	list   *accounts.List
 	again  bool     // the list is the result of a run
 	nobody *os.File // where a password would be asked for, if somebody sat there

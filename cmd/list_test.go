@@ -216,7 +216,7 @@ func TestAServersLimitIsLearned(t *testing.T) {
 // What one row says is forgotten with the next.
 func TestRowsDoNotMix(t *testing.T) {
 	r := &listRun{dir: t.TempDir(), given: []given{{"source", []string{"old.example"}}, {"target", []string{"new.example"}}, {"map", []string{"A=B"}}}}
-	f := newRowFlags()
+	f := newRowFlags(nil)
 	full := accounts.Row{ID: "a", Fields: map[string]string{"source_user": "a", "target_user": "a", "source_tls": "starttls", "newer_than": "90d"},
 		Args: []string{"--map", "C=D", "--connections", "7", "--merge-folders"}}
 	plain := accounts.Row{ID: "b", Fields: map[string]string{"source_user": "b", "target_user": "b"}}
@@ -228,7 +228,7 @@ func TestRowsDoNotMix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone, err := r.build(newRowFlags(), &plain)
+	alone, err := r.build(newRowFlags(nil), &plain)
 	if err != nil || !reflect.DeepEqual(second, alone) {
 		t.Errorf("after another row %+v, alone %+v, %v", second, alone, err)
 	}

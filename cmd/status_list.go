@@ -63,7 +63,7 @@ func (r *listRun) recall(ctx context.Context) error {
 
 // name finds out which accounts the rows are, without what only a pass needs: a row that has an id is that account.
 func (r *listRun) name() {
-	f := newRowFlags()
+	f := newRowFlags(r.more)
 	for i := range r.list.Rows {
 		row := &r.list.Rows[i]
 		e := &entry{row: row, account: row.ID, group: row.Group, problems: row.Problems}

@@ -38,6 +38,7 @@ type syncFlags struct {
 	trace       string
 	profile     string
 	list        listFlags
+	check       *checkOwn // of a row that is checked; nil elsewhere
 }
 
 const syncLong = `One pass over one account: copies what is new on the source, carries changed

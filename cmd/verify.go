@@ -18,13 +18,15 @@ const verifyLong = `Compares both sides afresh and says what differs. Nothing is
   identity  each message: what tells it from others, date, size, flags
   content   also every byte (SHA-256 on both sides)
 Each difference has one word, explained in docs/verify.md. Missing, altered and
-extra are what nothing explains: then the exit code is 121.`
+extra are what nothing explains: then the exit code is 121. With --accounts, a
+line for each account of a list.`
 
 const verifyExample = `  mailmove verify --source mail.old.example --source-user alice@old.example \
                   --target mail.new.example --target-user alice@new.example \
                   --level content --receipt alice.json
   mailmove verify --receipt alice.json --against target \
-                  --target mail.new.example --target-user alice@new.example`
+                  --target mail.new.example --target-user alice@new.example
+  mailmove verify --accounts accounts.csv --level counts`
 
 // verifyFlags are what "mailmove verify" takes beside what "mailmove folders" does.
 type verifyFlags struct {
@@ -33,12 +35,13 @@ type verifyFlags struct {
 	sample  share
 	receipt string
 	against string
+	tell    func(verify.Report) error // over a list: instead of the table; else nil
 }
 
 func newVerify(a *app) *cobra.Command {
 	f := &verifyFlags{level: levelValue(verify.Identity)}
 	f.source, f.target = endpointFlags{side: "source"}, endpointFlags{side: "target"}
-	f.memory, f.connections, f.dryRun = minMemory, 2, true
+	f.memory, f.connections, f.dryRun, f.list = minMemory, 2, true, newListFlags()
 	c := &cobra.Command{
 		Use:     "verify --source HOST --source-user NAME --target … [flags]",
 		Short:   "Compare both sides and say what differs",
@@ -51,6 +54,12 @@ func newVerify(a *app) *cobra.Command {
 	c.Flags().SortFlags = false
 	f.bindVerify(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if f.list.file != "" {
+			return f.runList(c, a)
+		}
+		if err := withoutList(c.Flags()); err != nil {
+			return err
+		}
 		if f.against != "" {
 			return f.holdReceipt(c, a)
 		}
@@ -88,6 +97,7 @@ func (f *verifyFlags) bindVerify(set *pflag.FlagSet) {
 	group(set, groups[3], func(s *pflag.FlagSet) {
 		s.BoolVar(&f.json, "json", false, "print one JSON object a line (docs/verify.md)")
 	})
+	group(set, groups[listGroup], f.list.bindReading)
 }
 
 func (f *verifyFlags) checkVerify() error {

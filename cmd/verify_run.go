@@ -47,11 +47,18 @@ func (f *verifyFlags) compare(ctx context.Context, a *app, p *pass) (err error) 
 	if err := receipt.write(report.Receipt); err != nil {
 		return err
 	}
-	if err := out.report(report); err != nil || report.Verified() {
+	tell, whose := out.report, fmt.Sprintf(" (account %s)", p.account)
+	if f.tell != nil {
+		tell, whose = f.tell, "" // the line begins with it
+		if f.json {
+			tell = func(r verify.Report) error { return errors.Join(out.report(r), f.tell(r)) }
+		}
+	}
+	if err := tell(report); err != nil || report.Verified() {
 		return err
 	}
 	return &failure{code: exitNotEqual,
-		what: fmt.Sprintf("not equal: %s (account %s)", countText(report.Unexplained(), "difference that nothing explains", "differences that nothing explains"), p.account),
+		what: fmt.Sprintf("not equal: %s%s", countText(report.Unexplained(), "difference that nothing explains", "differences that nothing explains"), whose),
 		hint: notEqualHint(report)}
 }
 

@@ -1,0 +1,181 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"mailmove/cmd/internal/sharing"
+)
+
+// listReader runs a command that only reads over the accounts of a list.
+type listReader struct {
+	flags *listFlags
+	login *syncFlags                       // of the command line: --id, --state-dir, --json
+	more  func(*syncFlags, *pflag.FlagSet) // declares what the command takes beside the flags of sync; may be nil
+	lanes int                              // most connections to each side; 0: as --connections says
+	work  func(context.Context, *app, listTurn) error
+	begin func() error         // prints a head, when all rows were understood; may be nil
+	end   func([]*entry) error // tells the sum, after all
+}
+
+// listTurn is one account of a command that reads.
+type listTurn struct {
+	*entry
+	flags *syncFlags
+	pass  *pass
+}
+
+// bindReading declares the list's flags of a command that only reads.
+func (l *listFlags) bindReading(set *pflag.FlagSet) {
+	l.bindSelection(set)
+	set.IntVar(&l.jobs, "jobs", l.jobs, "`N` accounts at once, 1 to 256")
+	set.IntVar(&l.perServer, "connections-per-server", l.perServer, "`N` connections to one server, of all accounts")
+}
+
+// run asks every account that is meant. Nobody is asked before all rows were understood.
+func (l *listReader) run(c *cobra.Command, a *app) (err error) {
+	f := newSyncFlags()
+	f.list, f.id, f.stateDir, f.json, f.dryRun = *l.flags, l.login.id, l.login.stateDir, l.login.json, true
+	if err := f.list.check(f); err != nil {
+		return err
+	}
+	ctx := c.Context()
+	r := &listRun{a: a, f: f, given: givenFlags(c), more: l.more, started: time.Now(), volumes: make(map[string]int64)}
+	if r.list, err = f.list.read(ctx, a, false); err != nil {
+		return err
+	}
+	r.again = isResult(r.list)
+	if r.dir, err = stateDir(f.stateDir); err != nil {
+		return err
+	}
+	if r.nobody, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
+	defer r.nobody.Close() // nothing was written to it
+	r.understand()
+	if err := r.refuse(); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if r.fleet != nil {
+		defer func() { err = errors.Join(err, r.fleet.Close()) }()
+	}
+	if err := r.choose(ctx); err != nil {
+		return err
+	}
+	if l.begin != nil {
+		if err := l.begin(); err != nil {
+			return err
+		}
+	}
+	l.all(ctx, r)
+	if stopped := a.stops.interrupted(false, ""); stopped != nil {
+		return stopped
+	}
+	if err := l.end(r.entries); err != nil {
+		return err
+	}
+	return r.verdict(nil)
+}
+
+// all gives each account its turn, in the list's order as far as its servers have room, --jobs at once. After a stop
+// nothing is begun any more.
+func (l *listReader) all(ctx context.Context, r *listRun) {
+	var (
+		waiting []*entry
+		printed sync.Mutex
+		turns   sync.WaitGroup
+	)
+	for _, e := range r.entries {
+		if e.chosen {
+			waiting = append(waiting, e)
+		}
+	}
+	defer turns.Wait()
+	done, running := make(chan struct{}, len(waiting)), 0
+	for len(waiting) > 0 {
+		changed := r.servers.Changed()
+		for i := 0; i < len(waiting) && running < r.f.list.jobs; {
+			e := waiting[i]
+			lease := r.servers.Reserve(time.Now(), l.lanesOf(e), e.claims...)
+			if lease == nil {
+				i++
+				continue
+			}
+			waiting = append(waiting[:i], waiting[i+1:]...)
+			running++
+			turns.Go(func() {
+				l.turn(ctx, r, e, lease, &printed)
+				lease.End()
+				done <- struct{}{}
+			})
+		}
+		select {
+		case <-done:
+			running--
+		case <-changed:
+		case <-r.a.stops.settle:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *listReader) lanesOf(e *entry) int {
+	if l.lanes > 0 {
+		return min(l.lanes, e.lanes)
+	}
+	return e.lanes
+}
+
+// turn asks one account. What it prints comes whole; lines of JSON say themselves whose they are, and come at once.
+func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *sharing.Lease, printed *sync.Mutex) {
+	began := time.Now()
+	var out, notes bytes.Buffer
+	one := *r.a
+	one.out, one.err, one.screen = &out, &notes, false
+	if r.f.json {
+		one.out = r.a.out
+	}
+	err := l.one(ctx, r, &one, e, lease.Lanes)
+	e.outcome = outcome{word: wordDone, took: time.Since(began)}
+	if err != nil {
+		var named *accountError
+		if errors.As(err, &named) {
+			err = named.err // its line begins with the account
+		}
+		text, next := describe(err)
+		e.outcome = outcome{word: wordFailed, code: exitCode(err), text: text, next: next, err: err, took: time.Since(began)}
+	}
+	printed.Lock()
+	defer printed.Unlock()
+	_, _ = io.Copy(r.a.err, &notes)
+	_, _ = io.Copy(r.a.out, &out) // an output remembers a write that fails (output.go)
+	if e.outcome.text != "" && r.a.stops.signal() == nil {
+		r.a.tellError(&accountFailed{e.account, e.outcome})
+	}
+}
+
+func (l *listReader) one(ctx context.Context, r *listRun, a *app, e *entry, lanes int) error {
+	f := newRowFlags(r.more)
+	p, err := r.build(f, e.row)
+	if err != nil {
+		return err
+	}
+	p.dryRun, p.connections = true, lanes
+	if err := r.logins(ctx, e.row, f.syncFlags, p); err != nil {
+		return err
+	}
+	return l.work(ctx, a, listTurn{e, f.syncFlags, p})
+}
