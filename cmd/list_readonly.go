@@ -139,6 +139,18 @@ func (l *listReader) lanesOf(e *entry) int {
 	return e.lanes
 }
 
+// inTurn takes one write after the other.
+type inTurn struct {
+	*sync.Mutex
+	to io.Writer
+}
+
+func (w inTurn) Write(b []byte) (int, error) {
+	w.Lock()
+	defer w.Unlock()
+	return w.to.Write(b)
+}
+
 // turn asks one account. What it prints comes whole; lines of JSON say themselves whose they are, and come at once.
 func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *sharing.Lease, printed *sync.Mutex) {
 	began := time.Now()
@@ -146,7 +158,7 @@ func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *shar
 	one := *r.a
 	one.out, one.err, one.screen = &out, &notes, false
 	if r.f.json {
-		one.out = r.a.out
+		one.out = inTurn{printed, r.a.out}
 	}
 	err := l.one(ctx, r, &one, e, lease.Lanes)
 	e.outcome = outcome{word: wordDone, took: time.Since(began)}
