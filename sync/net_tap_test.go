@@ -173,13 +173,19 @@ func (s *servers) tinyAccount(t *testing.T) transfer {
 	return x
 }
 
-// recorded is an undisturbed pass: of some the shortest, for how many commands a folder's mail takes is a matter of moments,
-// and a place behind the end of a pass is never reached.
+// recorded is an undisturbed pass over a tiny account.
 func (s *servers) recorded(t *testing.T) (source, target *tap) {
+	t.Helper()
+	return s.shortest(t, s.tinyAccount)
+}
+
+// shortest records the shortest of some undisturbed passes: how many commands a folder's mail takes is a matter of moments,
+// and a place behind the end of a pass is never reached.
+func (s *servers) shortest(t *testing.T, account func(*testing.T) transfer) (source, target *tap) {
 	t.Helper()
 	least := 0
 	for range 5 {
-		x := s.tinyAccount(t)
+		x := account(t)
 		src, dst := &tap{}, &tap{}
 		x.SourceDial, x.TargetDial = src.dial, dst.dial
 		x.pass(t)

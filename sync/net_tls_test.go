@@ -19,11 +19,7 @@ func (s *servers) tlsAccount(t *testing.T) transfer {
 // tlsRecorded is an undisturbed pass: what goes over the wire, not what it means.
 func (s *servers) tlsRecorded(t *testing.T) (source, target *tap) {
 	t.Helper()
-	x := s.tlsAccount(t)
-	source, target = &tap{}, &tap{}
-	x.SourceDial, x.TargetDial = source.dial, target.dial
-	x.pass(t)
-	return source, target
+	return s.shortest(t, s.tlsAccount)
 }
 
 // TestCutTLS cuts connections at places all over a session, from the handshake on, without the close that TLS asks
