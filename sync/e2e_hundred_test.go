@@ -70,7 +70,7 @@ func TestE2EHundredCuts(t *testing.T) {
 			x.Settle, x.LateWindow = 300*time.Millisecond, 6*time.Second
 			n := hundred()
 			cut := 11 << 20 / n
-			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: int64(cut), Break: how, Conns: n + n/4,
+			p, err := imaptest.NewProxy(s.dst.Addr(), imaptest.Faults{CutUp: int64(cut), Break: how, Conns: 2 * n,
 				Seed: rng.Uint64() | 1, Late: time.Duration(1+rng.IntN(5000)) * time.Millisecond})
 			must(t, err)
 			defer p.Close()

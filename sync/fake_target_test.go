@@ -49,6 +49,7 @@ func (c *fakeConn) Append(_ context.Context, b imapx.AppendBatch) (imapx.Pending
 	if c.lose != nil {
 		if fate := c.lose(c.batches); fate.dies {
 			c.dead = lostError()
+			c.release(afterNextDeath)
 			c.land(f, list[:min(fate.stored, len(list))], fate.when)
 			return fakePending{err: c.dead}, nil
 		}
@@ -86,7 +87,7 @@ func (s *fakeServer) release(when landing) {
 func (s *fakeServer) releaseAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, w := range []landing{afterNextBatch, whenReleased, afterNextLook} {
+	for _, w := range []landing{afterNextBatch, whenReleased, afterNextLook, afterNextDeath} {
 		s.release(w)
 	}
 }

@@ -54,7 +54,8 @@ const (
 	atOnce landing = iota
 	afterNextBatch
 	whenReleased
-	afterNextLook // once somebody listed the folder and did not find it
+	afterNextLook  // once somebody listed the folder and did not find it
+	afterNextDeath // when the batch that comes next is lost too
 )
 
 type held struct {

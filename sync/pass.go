@@ -21,6 +21,7 @@ type pass struct {
 
 	stopIntake context.CancelFunc
 	watched    map[int64]bool // windows that this pass recovered and looks at again before it ends
+	late       map[key]bool   // messages of windows that were watched in this pass: what a dead connection sent may still land
 	recovered  time.Time      // when the last of them was
 	planned    bool           // the folder pairs were told
 	damage     *damage
@@ -51,6 +52,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		rules:    rules,
 		bodies:   newBodies(o.budget(), o.SpoolDir),
 		watched:  make(map[int64]bool),
+		late:     make(map[key]bool),
 		damage:   newDamage(),
 		refusals: make(map[string]int),
 		progress: time.Now(),

@@ -269,7 +269,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 				fates := make([]fate, 3)
 				for i := range fates {
 					fates[i] = fate{dies: rapid.Bool().Draw(t, "dies"), stored: rapid.IntRange(0, 20).Draw(t, "stored"),
-						when: landing(rapid.IntRange(0, 3).Draw(t, "when"))}
+						when: landing(rapid.IntRange(0, 4).Draw(t, "when"))}
 				}
 				w.dst.batches = 0
 				w.dst.lose = func(n int) fate {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mailmove/imapx"
@@ -31,6 +32,10 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 	for _, w := range windows {
 		if w.State == state.WindowOpen {
 			open[w.Pair] = append(open[w.Pair], w)
+			continue
+		}
+		for _, r := range w.Rows {
+			a.late[r.Digest] = true
 		}
 	}
 	for id, list := range open {
@@ -116,7 +121,7 @@ func (a *attempt) recoverPair(ctx context.Context, dst Target, pair state.Pair, 
 	lost := found.vanished(floor)
 	for _, w := range windows {
 		rest := openRows(w)
-		if len(rest) == 0 {
+		if len(rest) == 0 && !a.sentBefore(w) {
 			if err := a.State.CloseWindow(ctx, w.ID); err != nil {
 				return err
 			}
@@ -138,6 +143,12 @@ func (a *attempt) recoverPair(ctx context.Context, dst Target, pair state.Pair, 
 			"messages of an interrupted pass had not arrived, they are sent again"))
 	}
 	return nil
+}
+
+// sentBefore reports that some of a window's messages were sent earlier by a connection that died: what is found may have
+// been stored by that one, and this window's may still land.
+func (a *attempt) sentBefore(w state.Window) bool {
+	return slices.ContainsFunc(w.Rows, func(r state.Row) bool { return a.late[r.Digest] })
 }
 
 // recordFound writes what was found into the ledger and into the windows, and says how many it was.
@@ -326,7 +337,7 @@ func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, 
 	for i := range at {
 		at[i] = i
 	}
-	if err := digests(ctx, dst, pair.Target, w.UIDValidity, free, at); err != nil {
+	if _, err := digests(ctx, dst, pair.Target, w.UIDValidity, free, at); err != nil {
 		return nil, err
 	}
 	var out []double

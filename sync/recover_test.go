@@ -1,12 +1,14 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"mailmove/imapx"
+	"mailmove/state"
 )
 
 // TestLostConnections lets the connection die at a batch in every way there is, with and without UIDPLUS.
@@ -51,6 +53,30 @@ func TestLateAfterThePass(t *testing.T) {
 	b.dst.lose = func(n int) fate { return fate{dies: n == 1, stored: 100, when: whenReleased} }
 	b.pass()
 	b.equal("before it lands")
+	b.dst.releaseAll()
+	r := b.pass()
+	b.equal("after the next pass")
+	if r.Doubles != 30 {
+		t.Errorf("%+v", r)
+	}
+	b.quiet("third pass")
+}
+
+// TestLateTwice: what a dead connection sent lands late, when it was sent again on a second one that dies too. It is found,
+// but by which of the two it was stored nobody knows: the second one's lands later still.
+func TestLateTwice(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 30)
+	b.dst.lose = func(n int) fate {
+		return fate{dies: n <= 2, stored: 100, when: []landing{afterNextDeath, whenReleased}[min(n, 2)-1]}
+	}
+	b.pass()
+	b.equal("before the second one's lands")
+	b.ledger(func(ctx context.Context, st *state.File) {
+		if w, err := st.Windows(ctx); err != nil || len(w) != 2 {
+			t.Errorf("%d windows are watched, %v", len(w), err)
+		}
+	})
 	b.dst.releaseAll()
 	r := b.pass()
 	b.equal("after the next pass")
@@ -242,7 +268,7 @@ func TestRandomLosses(t *testing.T) {
 				if rng.IntN(4) > 0 {
 					return fate{}
 				}
-				return fate{dies: true, stored: rng.IntN(600), when: landing(rng.IntN(4))}
+				return fate{dies: true, stored: rng.IntN(600), when: landing(rng.IntN(5))}
 			}
 			b.pass()
 			b.dst.lose = nil

@@ -65,7 +65,7 @@ func loses(t *rapid.T, s *fakeServer) {
 	fates := make([]fate, 3)
 	for i := range fates {
 		fates[i] = fate{dies: rapid.Bool().Draw(t, "dies"), stored: rapid.IntRange(0, 5).Draw(t, "stored"),
-			when: landing(rapid.IntRange(0, 3).Draw(t, "when"))}
+			when: landing(rapid.IntRange(0, 4).Draw(t, "when"))}
 	}
 	s.batches = 0
 	s.lose = func(n int) fate {
