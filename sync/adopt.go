@@ -3,8 +3,10 @@ package sync
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
+	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/errgroup"
 
 	"mailmove/imapx"
@@ -44,14 +46,15 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	couples, err := l.match(ctx, j, src, dst, res.Opened.UIDValidity, opened.UIDValidity)
+	couples, unread, err := l.match(ctx, j, src, dst, res.Opened.UIDValidity, opened.UIDValidity)
 	if err != nil {
 		return outcome{}, err
 	}
+	maps.Copy(unread, res.Failed)
 	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
 		return outcome{}, err
 	}
-	return l.copyRest(ctx, j, src, couples, j.covered(res.Opened.Mark))
+	return l.copyRest(ctx, j, src, couples, unread, j.covered(res.Opened.Mark))
 }
 
 // withoutLedger leaves out what the ledger knows on either side; on the target also that of other pairs, and not what is
@@ -79,23 +82,30 @@ func (l *lane) withoutLedger(ctx context.Context, j *job, uidValidity uint32, sr
 	return src, dst, nil
 }
 
-// match pairs both sides as multisets; bodies are read of those only that leave a doubt.
-func (l *lane) match(ctx context.Context, j *job, src, dst []known, srcValidity, dstValidity uint32) ([]couple, error) {
+// match pairs both sides as multisets; bodies are read of those only that leave a doubt. What the source could not give
+// of these stays in doubt.
+func (l *lane) match(ctx context.Context, j *job, src, dst []known, srcValidity, dstValidity uint32) ([]couple, map[imap.UID]error, error) {
 	sure, doubtA, doubtB := matchSure(src, dst)
+	unread := make(map[imap.UID]error)
 	if len(doubtA) == 0 {
-		return sure, nil
+		return sure, unread, nil
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		visit, cancel := both(gctx, l.intake)
 		defer cancel()
-		return digests(visit, l.src, j.source.Raw, srcValidity, src, doubtA)
+		failed, err := digests(visit, l.src, j.source.Raw, srcValidity, src, doubtA)
+		maps.Copy(unread, failed)
+		return err
 	})
-	g.Go(func() error { return digests(gctx, l.dst, j.raw, dstValidity, dst, doubtB) })
+	g.Go(func() error {
+		_, err := digests(gctx, l.dst, j.raw, dstValidity, dst, doubtB)
+		return err
+	})
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return append(sure, matchDigests(src, dst, doubtA, doubtB)...), nil
+	return append(sure, matchDigests(src, dst, doubtA, doubtB)...), unread, nil
 }
 
 // takeOver writes what was matched into the ledger and adds the flags that the target's copy lacks; it never
@@ -126,13 +136,25 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 	return err
 }
 
-// copyRest copies what no couple has.
-func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []couple, mark imapx.Mark) (outcome, error) {
+// copyRest copies what no couple has. What could not be compared for want of its bytes may be on the target already: it
+// is neither copied nor deferred, but unreadable, and compared once it can be read.
+func (l *lane) copyRest(ctx context.Context, j *job, src []known, couples []couple, unread map[imap.UID]error, mark imapx.Mark) (outcome, error) {
 	done := make([]bool, len(src))
 	for _, c := range couples {
 		done[c.a] = true
 	}
-	uids, err := l.deferSome(ctx, j, pick(src, where(done, false)))
+	failed := make(map[imap.UID]error)
+	rest := slices.DeleteFunc(pick(src, where(done, false)), func(k known) bool {
+		why := unread[imap.UID(k.uid)]
+		if why != nil {
+			failed[imap.UID(k.uid)] = why
+		}
+		return why != nil
+	})
+	if err := l.unreadable(ctx, j, failed); err != nil {
+		return outcome{}, err
+	}
+	uids, err := l.deferSome(ctx, j, rest)
 	if err != nil || len(uids) == 0 {
 		return outcome{mark: mark}, err
 	}
@@ -156,7 +178,7 @@ func (l *lane) matchRows(ctx context.Context, at folderAt, there []known, rows [
 	if len(doubt) == 0 {
 		return sure, nil
 	}
-	if err := digests(ctx, at.conn, at.raw, at.validity, there, doubt); err != nil {
+	if _, err := digests(ctx, at.conn, at.raw, at.validity, there, doubt); err != nil {
 		return nil, err
 	}
 	if err := fillDigests(ctx, ledger, rows, doubtRows, other, uid); err != nil {
@@ -205,7 +227,7 @@ func fillDigests(ctx context.Context, ledger []known, rows []state.Row, at []int
 	if len(ask) == 0 || other.conn == nil {
 		return nil
 	}
-	if err := digests(ctx, other.conn, other.raw, other.validity, ask, all); err != nil {
+	if _, err := digests(ctx, other.conn, other.raw, other.validity, ask, all); err != nil {
 		return err
 	}
 	for k, i := range place {
@@ -262,7 +284,8 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 		}
 	}
 	l.count(func(r *Report) { r.Gone += gone })
-	return l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, l.targetMark(j))
+	j.pair.TargetMark = l.targetMark(j) // what follows looks for rows under the new UIDs
+	return l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, j.pair.TargetMark)
 }
 
 // targetMark is the target folder as it was opened: later passes compare its UIDVALIDITY.

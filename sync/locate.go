@@ -45,8 +45,9 @@ func survey(ctx context.Context, s Source, folder string, uidValidity uint32, ui
 	return out, res, err
 }
 
-// digests reads the bodies of the given messages and fills in their digests. A message that vanished keeps zero.
-func digests(ctx context.Context, s Source, folder string, uidValidity uint32, list []known, at []int) error {
+// digests reads the bodies of the given messages and fills in their digests. A message that vanished keeps zero, and so
+// does one that the server could not give: that is told with its reason.
+func digests(ctx context.Context, s Source, folder string, uidValidity uint32, list []known, at []int) (map[imap.UID]error, error) {
 	place := make(map[uint32]int, len(at))
 	var set imap.UIDSet
 	for _, i := range at {
@@ -56,9 +57,9 @@ func digests(ctx context.Context, s Source, folder string, uidValidity uint32, l
 		}
 	}
 	if len(set) == 0 {
-		return nil
+		return nil, nil
 	}
-	_, err := s.Visit(ctx, imapx.Visit{Folder: folder, UIDValidity: uidValidity, Reads: []imapx.Read{{UIDs: set, Want: imapx.WantBody}}},
+	res, err := s.Visit(ctx, imapx.Visit{Folder: folder, UIDValidity: uidValidity, Reads: []imapx.Read{{UIDs: set, Want: imapx.WantBody}}},
 		imapx.VisitHandler{
 			Alloc: func(_ context.Context, size int64) (imapx.Body, error) { return newDigestOnly(size), nil },
 			Message: func(_ int, m imapx.Message) error {
@@ -68,7 +69,7 @@ func digests(ctx context.Context, s Source, folder string, uidValidity uint32, l
 				return nil
 			},
 		})
-	return err
+	return res.Failed, err
 }
 
 // rowsKnown gives ledger rows the form that is matched.
@@ -131,7 +132,7 @@ func identify(ctx context.Context, dst Source, folder string, uidValidity uint32
 	if len(restA) == 0 || len(restB) == 0 {
 		return sure, nil
 	}
-	if err := digests(ctx, dst, folder, uidValidity, there, restB); err != nil {
+	if _, err := digests(ctx, dst, folder, uidValidity, there, restB); err != nil {
 		return nil, err
 	}
 	return append(sure, matchDigests(rows, there, restA, restB)...), nil

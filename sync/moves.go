@@ -138,7 +138,7 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 			all[i] = i
 		}
 		visit, cancel := both(ctx, a.intake)
-		err := digests(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, list, all)
+		_, err := digests(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, list, all)
 		cancel()
 		if err != nil && a.hinder(err, j) {
 			continue

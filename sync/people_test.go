@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx"
 )
 
 // TestGoneOnTarget: a user's deletions are silent, a large loss is not, and both come back on request only.
@@ -322,6 +324,49 @@ func TestBothSidesRenumbered(t *testing.T) {
 		t.Errorf("%+v, %d on the target", r, len(b.dst.content("A")))
 	}
 	b.settled()
+}
+
+// TestTwinOnRenumberedSides: where both sides have other UIDs, a message that came in between is carried, though it is
+// byte for byte one that was carried before.
+func TestTwinOnRenumberedSides(t *testing.T) {
+	b := newBench(t)
+	b.src.add("A", day, letterOf(1, "plain"))
+	b.pass()
+	b.src.add("A", day.Add(2*time.Hour), letterOf(1, "plain"))
+	b.src.renumber("A")
+	b.dst.renumber("A")
+	if r := b.pass(); r.Copied != 1 || r.Gone != 0 || len(b.dst.content("A")) != 2 {
+		t.Errorf("%+v, %d on the target", r, len(b.dst.content("A")))
+	}
+	b.settled()
+}
+
+// TestUnreadableIsNotDeferred: a message that cannot be compared with what the target has of it is told, whatever the
+// filter says of it, and not sent again once it can be read.
+func TestUnreadableIsNotDeferred(t *testing.T) {
+	for _, lost := range []string{"the source's UIDs", "the state"} {
+		t.Run(lost, func(t *testing.T) {
+			b := newBench(t)
+			b.src.damaged = make(map[*fakeMessage]imapx.Want)
+			for range 2 {
+				b.src.add("A", day, "\r\nno header\r\n")
+			}
+			b.pass()
+			if b.src.renumber("A"); lost == "the state" {
+				b.dir = t.TempDir()
+			}
+			b.src.damaged[b.src.folders["A"].messages[1]] = imapx.WantBody
+			r := b.pass(func(o *Options) { o.Filter = Filter{NewerThan: day.AddDate(1, 0, 0)} })
+			if r.NewExceptions != 1 || r.Deferred != 0 || r.Matched != 1 {
+				t.Errorf("with a filter: %+v", r)
+			}
+			clear(b.src.damaged)
+			if r := b.pass(); r.Copied != 0 || r.Matched != 1 || r.Exceptions != 0 || len(b.dst.content("A")) != 2 {
+				t.Errorf("repaired: %+v, %d on the target", r, len(b.dst.content("A")))
+			}
+			b.settled()
+		})
+	}
 }
 
 // TestRewritingTarget adds a header field and changes line ends: a lost state still finds every message.

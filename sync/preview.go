@@ -195,7 +195,7 @@ func (l *lane) previewMatch(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	couples, err := l.match(ctx, j, src, dst, here.Opened.UIDValidity, there.Opened.UIDValidity)
+	couples, _, err := l.match(ctx, j, src, dst, here.Opened.UIDValidity, there.Opened.UIDValidity)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"maps"
 
 	"mailmove/imapx"
 	"mailmove/state"
@@ -54,14 +55,15 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 	if err := l.State.CommitMarks(ctx, j.pair.ID, state.Mark{UIDValidity: res.Opened.UIDValidity, UIDNext: 1}, j.pair.TargetMark); err != nil {
 		return outcome{}, err
 	}
-	r, err := l.adoptRest(ctx, j, src, couples, res.Opened.Mark, opened.UIDValidity)
+	r, err := l.adoptRest(ctx, j, src, couples, res, opened.UIDValidity)
 	r.flags += flags
 	return r, err
 }
 
 // adoptRest looks on the target for what no row has, and copies what is not there: a message that could not be read when
 // the state was lost, or when the UIDs changed before, has its copy there and no row of its own.
-func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []couple, mark imapx.Mark, dstValidity uint32) (outcome, error) {
+func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []couple, res imapx.VisitResult, dstValidity uint32) (outcome, error) {
+	mark := res.Opened.Mark
 	had := make([]bool, len(src))
 	for _, c := range couples {
 		had[c.a] = true
@@ -84,13 +86,15 @@ func (l *lane) adoptRest(ctx context.Context, j *job, src []known, couples []cou
 	if err != nil {
 		return outcome{}, err
 	}
-	if couples, err = l.match(ctx, j, src, dst, mark.UIDValidity, dstValidity); err != nil {
+	couples, unread, err := l.match(ctx, j, src, dst, mark.UIDValidity, dstValidity)
+	if err != nil {
 		return outcome{}, err
 	}
+	maps.Copy(unread, res.Failed)
 	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
 		return outcome{}, err
 	}
-	return l.copyRest(ctx, j, src, couples, j.covered(mark))
+	return l.copyRest(ctx, j, src, couples, unread, j.covered(mark))
 }
 
 // heritable are the rows of a pair that messages under new UIDs can have. Deferred ones are dropped by Rekey: what they

@@ -219,7 +219,7 @@ func (a *attempt) lookIn(ctx context.Context, p place, wanted []known) ([]int, e
 	there = slices.DeleteFunc(there, func(k known) bool { return carried[k.uid] })
 	sure, doubt, doubtThere := matchSure(wanted, there)
 	if len(doubt) > 0 {
-		if err := digests(ctx, a.lanes[0].dst, p.folder, p.validity, there, doubtThere); err != nil {
+		if _, err := digests(ctx, a.lanes[0].dst, p.folder, p.validity, there, doubtThere); err != nil {
 			return nil, err
 		}
 		sure = append(sure, matchDigests(wanted, there, doubt, doubtThere)...)
