@@ -289,6 +289,28 @@ type double struct {
 	target uint32 // UID of the copy that is not in the ledger
 }
 
+// digestMatched reads the copies of the window's messages that were matched without a look at their bytes: where such a
+// copy is what one dead connection stored, another one's is a double of it.
+func (a *attempt) digestMatched(ctx context.Context, dst Source, pair state.Pair, w state.Window, ledger []state.Row, present map[uint32]bool) error {
+	sent := make(map[key]bool, len(w.Rows))
+	for _, r := range w.Rows {
+		sent[r.Fingerprint] = true
+	}
+	var copies []known
+	var at, all []int
+	for i, r := range ledger {
+		if r.Digest == (key{}) && sent[r.Fingerprint] && present[r.TargetUID] {
+			all, at = append(all, len(copies)), append(at, i)
+			copies = append(copies, known{uid: r.TargetUID})
+		}
+	}
+	_, err := digests(ctx, dst, pair.Target, w.UIDValidity, copies, all)
+	for k, i := range at {
+		ledger[i].Digest = copies[k].digest
+	}
+	return err
+}
+
 // findDoubles compares bytes; a copy with another INTERNALDATE is not ours.
 func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, w state.Window, there []known) ([]double, error) {
 	ledger, err := a.State.RowsByTarget(ctx, pair.ID, w.Floor)
@@ -308,6 +330,9 @@ func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, 
 	meant, dates := make(map[key]bool, len(w.Rows)), make(map[sent]bool, len(w.Rows))
 	for _, r := range w.Rows {
 		meant[r.Digest], dates[sent{r.Digest, believed(r.Date)}] = true, true
+	}
+	if err := a.digestMatched(ctx, dst, pair, w, ledger, present); err != nil {
+		return nil, err
 	}
 	inLedger, err := a.carriedTo(ctx, pair.Target, w.UIDValidity, w.Floor)
 	if err != nil {

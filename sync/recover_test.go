@@ -86,6 +86,30 @@ func TestLateTwice(t *testing.T) {
 	b.quiet("third pass")
 }
 
+// TestLateAfterMatching: what one dead connection stored is matched without a look at its bytes, then another one stores
+// the same.
+func TestLateAfterMatching(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 30)
+	b.dst.lose = func(n int) fate {
+		if n > 3 {
+			return fate{}
+		}
+		return []fate{{true, 100, whenReleased}, {true, 100, afterNextLook}, {dies: true}}[n-1]
+	}
+	r := b.pass(func(o *Options) { o.Settle = 1 })
+	if r.Matched != 30 {
+		t.Fatalf("nothing was matched: %+v", r)
+	}
+	b.dst.releaseAll()
+	r = b.pass()
+	b.equal("after the next pass")
+	if r.Doubles != 30 {
+		t.Errorf("%+v", r)
+	}
+	b.quiet("third pass")
+}
+
 // TestLateDoubleWithoutUIDPlus cannot be removed and is listed.
 func TestLateDoubleWithoutUIDPlus(t *testing.T) {
 	b := newBench(t)
