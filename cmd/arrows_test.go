@@ -24,7 +24,7 @@ func arrows() []arrow {
 		{"cmd/mailmove", []string{"cmd"}},
 		{"cmd", []string{"cmd/internal/*", "sync", "sync/verify", "imapx", "imapx/auth", "imapx/provider", "imapx/imaptest", "state", "state/fleet"}},
 		{"cmd/internal/ui", []string{"sync"}},
-		{"cmd/internal/accounts", []string{"imapx/auth"}},
+		{"cmd/internal/accounts", []string{"cmd/internal/spelling", "imapx/auth"}},
 		{"cmd/internal/*", nil},
 		{"sync", []string{"imapx", "state"}},
 		{"sync/verify", []string{"sync", "imapx", "state"}},

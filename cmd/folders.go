@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,27 +103,9 @@ func foldersTable(w io.Writer, width int, plans []mailsync.FolderPlan) error {
 	for _, p := range plans {
 		rows = append(rows, folderRow(p))
 	}
-	var widths [6]int
-	for _, row := range rows {
-		for i, cell := range row {
-			if n := ui.Width(cell); n <= maxAligned {
-				widths[i] = max(widths[i], n)
-			}
-		}
-	}
 	var b strings.Builder
-	for i, row := range rows {
-		for k, cell := range row {
-			pad := strings.Repeat(" ", max(0, widths[k]-ui.Width(cell)))
-			switch k {
-			case 1, 2:
-				b.WriteString(pad + cell + "  ")
-			case len(row) - 1:
-				b.WriteString(cell + "\n")
-			default:
-				b.WriteString(cell + pad + "  ")
-			}
-		}
+	for i, line := range slices.Collect(strings.Lines(columns(rows, []bool{false, true, true, false, false, false}))) {
+		b.WriteString(line)
 		if i > 0 && plans[i-1].Trouble != "" {
 			b.WriteString(hanging("  trouble: ", ui.Clean(plans[i-1].Trouble), max(width, 40)))
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -41,51 +40,28 @@ func (l *listFlags) bindReading(set *pflag.FlagSet) {
 }
 
 // run asks every account that is meant. Nobody is asked before all rows were understood.
-func (l *listReader) run(c *cobra.Command, a *app) (err error) {
+func (l *listReader) run(c *cobra.Command, a *app) error {
 	f := newSyncFlags()
 	f.list, f.id, f.stateDir, f.json, f.dryRun = *l.flags, l.login.id, l.login.stateDir, l.login.json, true
 	if err := f.list.check(f); err != nil {
 		return err
 	}
-	ctx := c.Context()
-	r := &listRun{a: a, f: f, given: givenFlags(c), more: l.more, started: time.Now(), volumes: make(map[string]int64)}
-	if r.list, err = f.list.read(ctx, a, false); err != nil {
-		return err
-	}
-	r.again = isResult(r.list)
-	if r.dir, err = stateDir(f.stateDir); err != nil {
-		return err
-	}
-	if r.nobody, err = os.Open(os.DevNull); err != nil {
-		return err
-	}
-	defer r.nobody.Close() // nothing was written to it
-	r.understand()
-	if err := r.refuse(); err != nil {
-		return err
-	}
-	if err := r.open(ctx); err != nil {
-		return err
-	}
-	if r.fleet != nil {
-		defer func() { err = errors.Join(err, r.fleet.Close()) }()
-	}
-	if err := r.choose(ctx); err != nil {
-		return err
-	}
-	if l.begin != nil {
-		if err := l.begin(); err != nil {
+	r := newListRun(c, a, f, l.more)
+	return r.over(c.Context(), false, func() error {
+		if l.begin != nil {
+			if err := l.begin(); err != nil {
+				return err
+			}
+		}
+		l.all(c.Context(), r)
+		if stopped := a.stops.interrupted(false, ""); stopped != nil {
+			return stopped
+		}
+		if err := l.end(r.entries); err != nil {
 			return err
 		}
-	}
-	l.all(ctx, r)
-	if stopped := a.stops.interrupted(false, ""); stopped != nil {
-		return stopped
-	}
-	if err := l.end(r.entries); err != nil {
-		return err
-	}
-	return r.verdict(nil)
+		return r.verdict(nil)
+	})
 }
 
 // all gives each account its turn, in the list's order as far as its servers have room, --jobs at once. After a stop

@@ -52,16 +52,27 @@ type listRun struct {
 const sliceTime = 10 * time.Minute
 
 // runList is "mailmove sync --accounts".
-func (f *syncFlags) runList(c *cobra.Command, a *app) (err error) {
+func (f *syncFlags) runList(c *cobra.Command, a *app) error {
 	if err := f.list.check(f); err != nil {
 		return err
 	}
-	r := &listRun{a: a, f: f, given: givenFlags(c), started: time.Now(), volumes: make(map[string]int64)}
-	if r.list, err = f.list.read(c.Context(), a, f.quiet); err != nil {
+	r := newListRun(c, a, f, nil)
+	return r.over(c.Context(), f.quiet, func() error {
+		return profiled(f.profile, func() error { return r.run(c.Context()) })
+	})
+}
+
+func newListRun(c *cobra.Command, a *app, f *syncFlags, more func(*syncFlags, *pflag.FlagSet)) *listRun {
+	return &listRun{a: a, f: f, given: givenFlags(c), more: more, started: time.Now(), volumes: make(map[string]int64)}
+}
+
+// over does the work of a command over the accounts that are meant. It is not begun before all rows were understood.
+func (r *listRun) over(ctx context.Context, quiet bool, work func() error) (err error) {
+	if r.list, err = r.f.list.read(ctx, r.a, quiet); err != nil {
 		return err
 	}
 	r.again = isResult(r.list)
-	if r.dir, err = stateDir(f.stateDir); err != nil {
+	if r.dir, err = stateDir(r.f.stateDir); err != nil {
 		return err
 	}
 	if r.nobody, err = os.Open(os.DevNull); err != nil {
@@ -72,16 +83,16 @@ func (f *syncFlags) runList(c *cobra.Command, a *app) (err error) {
 	if err := r.refuse(); err != nil {
 		return err
 	}
-	if err := r.open(c.Context()); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	if r.fleet != nil {
 		defer func() { err = errors.Join(err, r.fleet.Close()) }()
 	}
-	if err := r.choose(c.Context()); err != nil {
+	if err := r.choose(ctx); err != nil {
 		return err
 	}
-	return profiled(f.profile, func() error { return r.run(c.Context()) })
+	return work()
 }
 
 // open makes what all accounts share.

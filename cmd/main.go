@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"mailmove/cmd/internal/spelling"
 	"mailmove/cmd/internal/ui"
 )
 
@@ -238,33 +239,7 @@ func dashed(name string) string {
 
 // nearest finds the name that a typing error could have been meant as, "" where none is near.
 func nearest(typed string, names []string) string {
-	best, bestDistance := "", 1+len(typed)/3
-	for _, n := range names {
-		if d := distance(typed, n); d < bestDistance || (d == bestDistance && best == "") {
-			best, bestDistance = n, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(typed, names, 1+len(typed)/3)
 }
 
 func versionText() string {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"mailmove/cmd/internal/spelling"
 )
 
 // ours is the format whose columns are named as our flags are.
@@ -260,46 +262,23 @@ func looksSecret(heading string) bool {
 
 // unknownHint finds what an unknown heading was meant as.
 func unknownHint(heads, columns []string) string {
-	columns = append(slices.Clone(columns), "id", "group", optionsPart, "source_password", "target_password")
+	meant, names := make(map[string]string), []string(nil)
+	for _, c := range append(slices.Clone(columns), "id", "group", optionsPart, "source_password", "target_password") {
+		meant[normal(c)], names = c, append(names, normal(c))
+	}
 	for _, head := range heads {
 		h := normal(head)
 		if len(h) > 64 {
 			continue // nobody meant a name of ours
 		}
-		best, most := "", 1+len(h)/4
-		for _, c := range columns {
-			if d := distance(h, normal(c)); d <= most && (best == "" || d < most) {
-				best, most = c, d
-			}
-		}
-		if best != "" {
-			return "did you mean " + best + "?"
+		if near := spelling.Nearest(h, names, 1+len(h)/4); near != "" {
+			return "did you mean " + meant[near] + "?"
 		}
 		if looksSecret(h) {
 			return "a column of passwords is called source_password or target_password"
 		}
 	}
 	return "the columns are in docs/lists.md"
-}
-
-// distance counts the letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 func cellsText(n int) string {
