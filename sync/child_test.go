@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -57,6 +58,7 @@ type transfer struct {
 	Password               string
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
+	RetryFor               time.Duration // 0: a minute
 	Timeout                time.Duration // without progress on a connection, 0: the default
 	Connections            int           // 0: the default
 	Compress               imapx.Compress
@@ -121,7 +123,7 @@ func (x transfer) reversed(st *state.File, source, target imapx.Options) mailsyn
 // options are those of a pass.
 func (x transfer) options(st *state.File, source, target imapx.Options) mailsync.Options {
 	return mailsync.Options{
-		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: time.Minute,
+		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: cmp.Or(x.RetryFor, time.Minute),
 		Connections: x.Connections, Filter: x.Filter, Mode: x.Mode, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
 			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)

@@ -209,6 +209,15 @@ func sparse() int64 {
 	return 9
 }
 
+// sampled is the distance between two deaths where each counts: with the race detector a child process takes its time, and
+// what dies is the same.
+func sampled() int64 {
+	if raced && !long() {
+		return 5
+	}
+	return 1
+}
+
 // every runs f for 1 to n in steps, some at a time, and stops at the first failure.
 func every(t *testing.T, n, step int64, f func(t *testing.T, k int64)) {
 	const atOnce = 4

@@ -314,7 +314,7 @@ func TestReverseDiesAtEveryStep(t *testing.T) {
 	want.Step = nil
 	forward(want, "undisturbed")
 	t.Logf("N = %d steps", steps.Load())
-	every(t, steps.Load(), 1, func(t *testing.T, k int64) {
+	every(t, steps.Load(), sampled(), func(t *testing.T, k int64) {
 		x := back()
 		child := x
 		child.KillAt = k

@@ -38,7 +38,7 @@ func TestTargetDiskFull(t *testing.T) {
 
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{MailRoot: dir, Extra: "mail_location = maildir:~/Maildir:CONTROL=" + control + "/%u"})
 	x := s.account(t)
-	x.Settle, x.LateWindow = 300*time.Millisecond, 600*time.Millisecond
+	x.Settle, x.LateWindow, x.RetryFor = 300*time.Millisecond, 600*time.Millisecond, 10*time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var said string

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -130,8 +131,6 @@ func cut(s string, most int) string {
 	sum := sha256.Sum256([]byte(s))
 	mark := "~" + hex.EncodeToString(sum[:4])
 	r := []rune(s)
-	for len(r) > 0 && levelLength(string(r)+mark) > most {
-		r = r[:len(r)-1]
-	}
-	return strings.TrimRight(string(r), " ") + mark
+	over := sort.Search(len(r), func(n int) bool { return levelLength(string(r[:n+1])+mark) > most }) // the first rune too much
+	return strings.TrimRight(string(r[:over]), " ") + mark
 }

@@ -48,7 +48,7 @@ func TestDieWhileMerging(t *testing.T) {
 		t.Fatalf("undisturbed: %+v", r)
 	}
 	t.Logf("N = %d steps", steps.Load())
-	every(t, steps.Load(), 1, func(t *testing.T, k int64) {
+	every(t, steps.Load(), sampled(), func(t *testing.T, k int64) {
 		y := fresh(t)
 		child := y
 		child.KillAt = k
