@@ -115,13 +115,20 @@ func (b *listBench) equal(t *testing.T, said string) {
 }
 
 // results are the rows of the last result by column.
-func (b *listBench) results(t *testing.T) (rows []map[string]string) {
+func (b *listBench) results(t *testing.T) []map[string]string {
+	t.Helper()
+	return b.resultsBy(t, ',')
+}
+
+func (b *listBench) resultsBy(t *testing.T, separator rune) (rows []map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile(b.path("result.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	reader := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	reader.Comma = separator
+	cells, err := reader.ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
