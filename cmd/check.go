@@ -181,21 +181,27 @@ func (k *checking) run(ctx context.Context, a *app) (err error) {
 	stop := a.stops.pass()
 	o := k.options
 	o.State, o.Stop = file, stop
+	var later pausing
 	o.ConnectSource = func(ctx context.Context) (mailsync.CheckSource, error) {
-		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, imapx.Options{})
+		s, err := connect(ctx, stop, logins.source, imapx.DialSource, p.source, imapx.Options{AwaitEnd: p.listed})
 		if err != nil {
+			later.note(err)
 			return nil, err // never s: a nil session in an interface is not nil
 		}
 		return s, nil
 	}
 	o.ConnectTarget = func(ctx context.Context) (mailsync.CheckTarget, error) {
-		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, imapx.Options{})
+		t, err := connect(ctx, stop, logins.target, imapx.DialTarget, p.target, imapx.Options{AwaitEnd: p.listed})
 		if err != nil {
+			later.note(err)
 			return nil, err
 		}
 		return t, nil
 	}
 	report, err := mailsync.Check(ctx, o)
+	if p.listed && err == nil {
+		err = later.err() // the list comes back to it
+	}
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):
 		return a.stops.interrupted(false, a.task.afterStop())

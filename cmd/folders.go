@@ -79,7 +79,7 @@ func (p *pass) folders(ctx context.Context, a *app) (err error) {
 				fmt.Fprintln(a.err, ui.Paint(ui.Yellow, ui.NoticeLine(n), a.colour && n.Rule != ""))
 			}
 		}}
-	p.ports(&o, stop, open.logins, imapx.Options{})
+	p.ports(&o, stop, open.logins, imapx.Options{AwaitEnd: p.listed})
 	plans, err := mailsync.Preview(ctx, o)
 	switch {
 	case errors.Is(err, mailsync.ErrInterrupted):

@@ -29,6 +29,7 @@ type listFlags struct {
 	timeLimit   interval
 	result      string
 	logDir      string
+	logFormat   logFormat
 	metrics     string
 	slice       time.Duration // after which a copy makes room for others that wait
 }
@@ -62,6 +63,7 @@ func (l *listFlags) bind(set *pflag.FlagSet) {
 	set.Var(&l.timeLimit, "time-limit", "begin nothing after this long, for example 4h, and settle")
 	set.StringVar(&l.result, "result", "", "write the rows with what became of them to `FILE`, without passwords")
 	set.StringVar(&l.logDir, "log-dir", "", "append to a log of each account in `DIR`")
+	set.Var(&l.logFormat, "log-format", "its lines are text or json")
 	set.StringVar(&l.metrics, "metrics-file", "", "write figures for Prometheus to `FILE`")
 }
 
@@ -89,6 +91,8 @@ func (l *listFlags) check(f *syncFlags) error {
 		return usagef("", "--max-messages-rate %d: it is at least 1", l.maxMessages)
 	case f.memory < minMemory:
 		return usagef("see mailmove sync --help", "--memory %s: it is at least %s", shown(byteText(f.memory)), byteText(minMemory))
+	case l.logFormat != "" && l.logDir == "":
+		return usagef("give --log-dir DIR too, or leave it out", "--log-format without --log-dir")
 	case f.quiet && f.json:
 		return usagef("give one of them", "both --quiet and --json")
 	case f.trace != "":

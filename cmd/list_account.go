@@ -60,7 +60,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 	if p.cutover.reverse {
 		ports, sides = p.reversePorts, [2]int{1, 0}
 	}
-	ports(&o, stop, open.logins, imapx.Options{Compress: p.compress, Logger: log.logger})
+	ports(&o, stop, open.logins, imapx.Options{Compress: p.compress, Logger: log.logger, AwaitEnd: true})
 	r.gated(&o, e, lease, sides)
 	report, err = p.move(ctx, o)
 	if final, e2 := open.file.Final(context.WithoutCancel(ctx)); e2 == nil {

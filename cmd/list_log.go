@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,7 +12,37 @@ import (
 	mailsync "mailmove/sync"
 )
 
-// accountLog is the log of one account, lines of slog's text that are added to what is there.
+// logFormat is how a log's lines are written: slog's text unless something was given.
+type logFormat string
+
+func (f *logFormat) Set(text string) error {
+	if text != "text" && text != "json" {
+		return errors.New("write text or json")
+	}
+	*f = logFormat(text)
+	return nil
+}
+
+func (f *logFormat) String() string { return string(*f) }
+func (*logFormat) Type() string     { return "FORMAT" }
+
+// handler writes a record a line.
+func (f logFormat) handler(w io.Writer) slog.Handler {
+	if f == "json" {
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: jsonAttr})
+	}
+	return slog.NewTextHandler(w, nil)
+}
+
+// jsonAttr writes a duration as seconds, as the events of --json have it: slog's own is nanoseconds without a unit.
+func jsonAttr(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
+}
+
+// accountLog is the log of one account, lines that are added to what is there.
 type accountLog struct {
 	logger *slog.Logger // discards where no log is wanted
 	file   *os.File     // nil: none
@@ -27,7 +58,7 @@ func (r *listRun) openLog(e *entry) (*accountLog, error) {
 	if err != nil {
 		return nil, noInput("--log-dir", err)
 	}
-	return &accountLog{slog.New(slog.NewTextHandler(file, nil)).With("account", e.account), file}, nil
+	return &accountLog{slog.New(r.f.list.logFormat.handler(file)).With("account", e.account), file}, nil
 }
 
 func (l *accountLog) close() error {

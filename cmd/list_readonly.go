@@ -77,9 +77,12 @@ func (l *listReader) all(ctx context.Context, r *listRun) {
 			waiting = append(waiting, e)
 		}
 	}
-	defer turns.Wait()
-	done, running := make(chan struct{}, len(waiting)), 0
-	for len(waiting) > 0 {
+	defer func() {
+		turns.Wait()
+		l.tellUnasked(ctx, r)
+	}()
+	done, running := make(chan turn, len(waiting)), 0
+	for len(waiting)+running > 0 {
 		changed := r.servers.Changed()
 		for i := 0; i < len(waiting) && running < r.f.list.jobs; {
 			e := waiting[i]
@@ -91,15 +94,19 @@ func (l *listReader) all(ctx context.Context, r *listRun) {
 			waiting = append(waiting[:i], waiting[i+1:]...)
 			running++
 			turns.Go(func() {
-				l.turn(ctx, r, e, lease, &printed)
+				later := l.turn(ctx, r, e, lease, &printed)
 				lease.End()
-				done <- struct{}{}
+				done <- turn{e, later}
 			})
 		}
 		select {
-		case <-done:
+		case t := <-done:
 			running--
+			if t.more {
+				waiting = append(waiting, t.entry)
+			}
 		case <-changed:
+		case <-r.resumed(waiting):
 		case <-r.a.stops.settle:
 			return
 		case <-ctx.Done():
@@ -118,31 +125,43 @@ func (l *listReader) lanesOf(e *entry) int {
 // inTurn takes one write after the other.
 type inTurn struct {
 	*sync.Mutex
-	to io.Writer
+	to      io.Writer
+	written int
 }
 
-func (w inTurn) Write(b []byte) (int, error) {
+func (w *inTurn) Write(b []byte) (int, error) {
 	w.Lock()
 	defer w.Unlock()
-	return w.to.Write(b)
+	n, err := w.to.Write(b)
+	w.written += n
+	return n, err
 }
 
-// turn asks one account. What it prints comes whole; lines of JSON say themselves whose they are, and come at once.
-func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *sharing.Lease, printed *sync.Mutex) {
+// turn asks one account, and tells whether its server wants it to come again later. What it prints comes whole; lines of
+// JSON say themselves whose they are, and come at once.
+func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *sharing.Lease, printed *sync.Mutex) (later bool) {
 	began := time.Now()
+	if e.began.IsZero() {
+		e.began = began
+	}
 	var out, notes bytes.Buffer
 	one := *r.a
 	one.out, one.err, one.screen = &out, &notes, false
+	lines := &inTurn{Mutex: printed, to: r.a.out}
 	if r.f.json {
-		one.out = inTurn{printed, r.a.out}
+		one.out = lines
 	}
 	err := l.one(ctx, r, &one, e, lease.Lanes)
+	if l.heed(ctx, r, e, err) && out.Len() == 0 && lines.written == 0 {
+		return true
+	}
 	e.outcome = outcome{word: wordDone, took: time.Since(began)}
 	if err != nil {
 		var named *accountError
 		if errors.As(err, &named) {
 			err = named.err // its line begins with the account
 		}
+		e.stopped = ctx.Err() != nil || r.a.stops.signal() != nil
 		text, next := describe(err)
 		e.outcome = outcome{word: wordFailed, code: exitCode(err), text: text, next: next, err: err, took: time.Since(began)}
 	}
@@ -153,6 +172,7 @@ func (l *listReader) turn(ctx context.Context, r *listRun, e *entry, lease *shar
 	if e.outcome.text != "" && r.a.stops.signal() == nil {
 		r.a.tellError(&accountFailed{e.account, e.outcome})
 	}
+	return false
 }
 
 func (l *listReader) one(ctx context.Context, r *listRun, a *app, e *entry, lanes int) error {
@@ -162,6 +182,7 @@ func (l *listReader) one(ctx context.Context, r *listRun, a *app, e *entry, lane
 		return err
 	}
 	p.dryRun, p.connections = true, lanes
+	e.patience = p.retryFor
 	if err := r.logins(ctx, e.row, f.syncFlags, p); err != nil {
 		return err
 	}

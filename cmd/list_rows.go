@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,6 +53,12 @@ type entry struct {
 	chosen   bool
 	problems []accounts.Problem
 	outcome  outcome
+
+	// Of a command that reads.
+	began    time.Time     // the first turn; zero: none yet
+	asked    int           // how often its server wanted a pause
+	patience time.Duration // --retry-for
+	stopped  bool          // by a signal, before its end
 }
 
 // rowError says where in the list something is wrong that was found with the row's flags.
@@ -291,6 +298,10 @@ func (r *listRun) admit(e *entry, p *pass) error {
 	e.claims = []sharing.Claim{
 		{Server: loginServer(p.source), Login: loginUser(p.source), Most: most},
 		{Server: loginServer(p.target), Login: loginUser(p.target), Most: most},
+	}
+	if e.claims[0].Server == e.claims[1].Server && e.claims[0].Login == e.claims[1].Login {
+		// Behind two names of one server: a connection to each side is the least.
+		e.claims[0].Most, e.claims[1].Most = max(most, 2), max(most, 2)
 	}
 	if e.claims[0].Server == e.claims[1].Server && r.f.list.serverLimit() < 2 {
 		return usagef("give --connections-per-server 2 or more", "both mailboxes are at %s, and it may have one connection only", e.claims[0].Server)

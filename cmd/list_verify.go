@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -18,10 +19,17 @@ func (f *syncFlags) foldersOfList(c *cobra.Command, a *app) error {
 	l := &listReader{flags: &f.list, login: f, lanes: 1, end: func([]*entry) error { return nil }}
 	l.work = func(ctx context.Context, a *app, t listTurn) error {
 		t.pass.output = f.output()
-		if !f.json {
-			fmt.Fprintf(a.out, "account %s\n", ui.Clean(t.account))
+		if f.json {
+			return t.pass.folders(ctx, a)
 		}
-		return t.pass.folders(ctx, a)
+		var table bytes.Buffer
+		one := *a
+		one.out = &table
+		if err := t.pass.folders(ctx, &one); err != nil {
+			return err // nothing is printed of an account that could not be asked, or will be asked again
+		}
+		_, err := fmt.Fprintf(a.out, "account %s\n%s", ui.Clean(t.account), table.String())
+		return err
 	}
 	return l.run(c, a)
 }

@@ -21,12 +21,14 @@ type statusFlags struct {
 	stateDir string
 	json     bool
 	list     listFlags
+	watch    interval // 0: once
+	shown    bool     // by a watch, at least once
 }
 
 const statusLong = `What the state folder knows of each account: how much is on the target, what
 could not be carried, when the last pass ended and how. No server is asked, and
 a pass that is running is not disturbed. With --id, also each message that could
-not be carried.`
+not be carried. With --watch it is shown again and again until Ctrl-C.`
 
 func newStatus(a *app) *cobra.Command {
 	f := &statusFlags{}
@@ -36,12 +38,15 @@ func newStatus(a *app) *cobra.Command {
 		Long:  statusLong,
 		Example: "  mailmove status\n" +
 			"  mailmove status --accounts accounts.csv --only failed\n" +
+			"  mailmove status --accounts accounts.csv --group sales --watch\n" +
 			"  mailmove status --id alice --json",
-		Args: noArguments,
+		Args: f.watchArguments,
 	}
 	c.Flags().StringVar(&f.id, "id", "", "only the account with this `NAME`, with its exceptions")
 	bindStateDir(c.Flags(), &f.stateDir)
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each account")
+	c.Flags().Var(&f.watch, "watch", "show it again and again, each `TIME` after the last")
+	c.Flags().Lookup("watch").NoOptDefVal = watchEvery
 	group(c.Flags(), flagGroups()[listGroup], f.list.bindSelection)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if f.list.file == "" {
@@ -49,9 +54,15 @@ func newStatus(a *app) *cobra.Command {
 				return err
 			}
 		}
+		if err := f.checkWatch(a); err != nil {
+			return err
+		}
 		dir, err := stateDir(f.stateDir)
 		if err != nil {
 			return err
+		}
+		if f.watch != 0 {
+			return f.watched(c.Context(), a, dir)
 		}
 		return f.run(c.Context(), a, dir)
 	}

@@ -156,13 +156,7 @@ func TestStopIntoPipe(t *testing.T) {
 // the screen afterwards.
 func TestStopOnTerminal(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		fmt.Fprintln(os.Stderr, "\n*** TestStopOnTerminal: NOT RUN: there is no tmux (apt-get install tmux) ***")
-		if os.Getenv("CI") == "true" {
-			t.Fatal("tmux is missing")
-		}
-		t.Skip("there is no tmux")
-	}
+	needsScreen(t)
 	b := newStopBench(t, stopSeed()+1)
 	for n := range stopMoments {
 		a, after, presses := b.account(t), b.moment(n), 1+n%2
@@ -183,56 +177,9 @@ func TestStopOnTerminal(t *testing.T) {
 	}
 }
 
-// screen is a terminal of 80 by 24 with a shell in which "move" runs a pass and says its exit code.
-type screen struct{ socket string }
-
-const screenPrompt = "PROMPT>"
-
 func startScreen(t *testing.T, a stopAccount) screen {
 	t.Helper()
-	rc := filepath.Join(a.state, "rc")
-	line := "'" + a.program + "' '" + strings.Join(a.args(a.slow.Addr()), "' '") + "'"
-	if err := os.WriteFile(rc, []byte("PS1='"+screenPrompt+"'\nmove() { "+line+"; echo \"code $?\"; }\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := screen{socket: filepath.Join(a.state, "tmux")}
-	c := exec.Command("tmux", "-S", s.socket, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "bash --noprofile --rcfile '"+rc+"' -i")
-	c.Env = append(a.env(), "TERM=xterm")
-	if said, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("tmux: %v: %s", err, said)
-	}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // it is gone already, unless the test failed
-	s.waitFor(t, "the shell", func(lines []string) bool { return lines[0] == screenPrompt })
-	return s
-}
-
-func (s screen) tmux(t *testing.T, args ...string) string {
-	t.Helper()
-	said, err := exec.Command("tmux", append([]string{"-S", s.socket}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("tmux %q: %v: %s", args, err, said)
-	}
-	return string(said)
-}
-
-func (s screen) keys(t *testing.T, keys ...string) {
-	t.Helper()
-	s.tmux(t, append([]string{"send-keys"}, keys...)...)
-}
-
-// lines is what the screen shows, without empty lines at the end.
-func (s screen) lines(t *testing.T) []string {
-	t.Helper()
-	return strings.Split(strings.TrimRight(s.tmux(t, "capture-pane", "-p"), "\n"), "\n")
-}
-
-func (s screen) waitFor(t *testing.T, what string, done func([]string) bool) {
-	t.Helper()
-	for start := time.Now(); !done(s.lines(t)); time.Sleep(20 * time.Millisecond) {
-		if time.Since(start) > time.Minute {
-			t.Fatalf("%s does not come; the screen:\n%s", what, strings.Join(s.lines(t), "\n"))
-		}
-	}
+	return startShell(t, a.state, a.env(), append([]string{a.program}, a.args(a.slow.Addr())...))
 }
 
 func (s screen) ended(t *testing.T, when string) {
@@ -264,9 +211,4 @@ func (s screen) check(t *testing.T, when string, presses int) {
 		t.Errorf("%s: cursor %q, the screen:\n%s", when, cursor, all)
 	}
 	t.Logf("%s:\n%s", when, all)
-}
-
-func (s screen) stop(t *testing.T) {
-	t.Helper()
-	s.tmux(t, "kill-server")
 }

@@ -36,7 +36,7 @@ func (f *verifyFlags) compare(ctx context.Context, a *app, p *pass) (err error) 
 	report, err := verify.Run(ctx, verify.Options{
 		Account: p.account, State: file, Mapping: p.mapping, Level: verify.Level(f.level), Sample: float64(f.sample),
 		Connections:   p.connections,
-		ConnectSource: side(logins.source, p.source), ConnectTarget: side(logins.target, p.target),
+		ConnectSource: side(logins.source, p.source, p.listed), ConnectTarget: side(logins.target, p.target, p.listed),
 		Difference: out.difference,
 	})
 	if err != nil {
@@ -86,9 +86,9 @@ func (a *app) ofAccount(account string, err error) error {
 }
 
 // side is a way to a server that only reads.
-func side(g *gate, ep imapx.Endpoint) func(context.Context) (verify.Side, error) {
+func side(g *gate, ep imapx.Endpoint, listed bool) func(context.Context) (verify.Side, error) {
 	return func(ctx context.Context) (verify.Side, error) {
-		s, err := connect(ctx, nil, g, imapx.DialSource, ep, imapx.Options{})
+		s, err := connect(ctx, nil, g, imapx.DialSource, ep, imapx.Options{AwaitEnd: listed})
 		if err != nil {
 			return nil, err // never s: a nil session in an interface is not nil
 		}

@@ -41,6 +41,7 @@ type Options struct {
 	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 	Compress    Compress                                                             // when a server that can compress is asked to
 	Line        *Line                                                                // what is known of the way to the server, for CompressAuto; nil: nothing, and this connection keeps it to itself
+	AwaitEnd    bool                                                                 // Close waits, at most 2 seconds, until the server has ended the connection: it counts against the server's limits until then
 	Trace       io.Writer                                                            // protocol trace, a Write for each line, from several goroutines and connections; credentials and literals never reach it; nil: none
 	Logger      *slog.Logger                                                         // nil: discards
 	Hook        func(effect string)                                                  // called after each command sent and each response read; for tests that die at every step

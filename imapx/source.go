@@ -10,6 +10,7 @@ import (
 const (
 	keepAliveAfter = 2 * time.Minute // of silence; servers close after 30 (RFC 9051 section 5.4), NATs much earlier
 	logoutPatience = time.Second
+	endPatience    = 2 * time.Second // Options.AwaitEnd
 )
 
 // Source is a connection to the old side. It has no verb that could change anything there: EXAMINE, PEEK,
@@ -31,7 +32,7 @@ func (s *Source) Caps() imap.CapSet { return s.c.Caps() }
 // Address is the server as host:port, for messages.
 func (s *Source) Address() string { return s.c.server }
 
-// Close says LOGOUT, does not wait for the answer, and frees everything. What is in flight ends with an error.
+// Close says LOGOUT, does not wait for the answer (but see Options.AwaitEnd), and frees everything. What is in flight ends with an error.
 func (s *Source) Close() error { return s.c.close() }
 
 // List tells which folders there are, with their marks.
@@ -79,8 +80,14 @@ func (c *conn) close() error {
 	if first && !dead {
 		ctx, cancel := context.WithTimeout(context.Background(), logoutPatience)
 		// A courtesy, whose answer is not waited for: what matters was answered before.
-		if c.send(ctx, c.command("LOGOUT"), &command{op: "LOGOUT"}) == nil {
-			_ = c.flush(ctx)
+		sent := c.send(ctx, c.command("LOGOUT"), &command{op: "LOGOUT"}) == nil && c.flush(ctx) == nil
+		if sent && c.opts.AwaitEnd {
+			end := time.NewTimer(endPatience)
+			select {
+			case <-c.life.Done(): // the server closes after its BYE (RFC 9051 section 6.1.3)
+			case <-end.C:
+			}
+			end.Stop()
 		}
 		cancel()
 	}

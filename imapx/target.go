@@ -32,7 +32,7 @@ func (t *Target) Caps() imap.CapSet { return t.c.Caps() }
 // Address is the server as host:port, for messages.
 func (t *Target) Address() string { return t.c.server }
 
-// Close says LOGOUT, does not wait for the answer, and frees everything. What is in flight ends with an error.
+// Close says LOGOUT, does not wait for the answer (but see Options.AwaitEnd), and frees everything. What is in flight ends with an error.
 func (t *Target) Close() error { return t.c.close() }
 
 // List tells which folders there are, with their marks.

@@ -18,14 +18,15 @@ type lineFacts struct {
 	err   error
 }
 
-// tryLine reads bodies for a while over a connection of its own, which ends with it: what is still on its way then is
-// not waited for. The largest folders come first, for most of the mail is there.
+// tryLine reads bodies for a while over a connection of its own in place of the other one. It ends with that: what is
+// still on its way then is not waited for. The largest folders come first, for most of the mail is there.
 func (g *gathering) tryLine(ctx context.Context) {
 	if g.Try <= 0 {
 		return
 	}
 	folders := slices.Clone(g.facts.folders)
 	slices.SortStableFunc(folders, func(a, b folderFacts) int { return cmp.Compare(b.bytes, a.bytes) })
+	g.src.Close() // a login may be allowed one connection only; everything else was asked before
 	src, err := g.ConnectSource(ctx)
 	if err != nil {
 		g.facts.line.err = err

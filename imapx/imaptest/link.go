@@ -24,6 +24,7 @@ type link struct {
 	server *net.TCPConn
 	broken chan struct{}
 	once   sync.Once
+	ended  func() // the server has ended the connection
 
 	mu         sync.Mutex
 	lateAt     time.Time // when the rest reaches the server
@@ -61,6 +62,8 @@ func (l *link) run() {
 	}
 	l.server = c.(*net.TCPConn)
 	defer l.server.Close()
+	l.ended = l.p.served()
+	defer l.ended()
 	stop := context.AfterFunc(l.p.ctx, func() {
 		l.client.Close()
 		l.server.Close()
@@ -175,6 +178,9 @@ func (l *link) pump(s *stream) {
 			queue <- s.chunk(append([]byte(nil), buf[:n]...))
 		}
 		if err != nil {
+			if !s.isUp {
+				l.ended()
+			}
 			break
 		}
 		if !s.isUp {

@@ -66,6 +66,8 @@ func (f Faults) forConn(n int) Faults {
 type Stats struct {
 	Conns         int
 	Open          int   // connections of which a client's side is still open
+	Serving       int   // connections that the server has not ended yet
+	Peak          int   // the most that it had of those at once
 	Up, Down      int64 // bytes delivered to the server and to the client
 	RoundTrips    int   // all connections together
 	MaxRoundTrips int   // of the connection that has the most
@@ -75,6 +77,8 @@ type Stats struct {
 func (s *Stats) add(o Stats) {
 	s.Conns += o.Conns
 	s.Open += o.Open
+	s.Serving += o.Serving
+	s.Peak += o.Peak
 	s.Up += o.Up
 	s.Down += o.Down
 	s.RoundTrips += o.RoundTrips
@@ -95,6 +99,8 @@ type Proxy struct {
 	mu     sync.Mutex
 	faults Faults
 	links  []*link
+
+	serving, peak int // see Stats
 }
 
 // NewProxy listens on a free port of 127.0.0.1 and passes connections on to target (host:port).
@@ -123,11 +129,24 @@ func (p *Proxy) SetFaults(f Faults) {
 func (p *Proxy) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var s Stats
+	s := Stats{Serving: p.serving, Peak: p.peak}
 	for _, l := range p.links {
 		s.add(l.stats())
 	}
 	return s
+}
+
+// served counts a connection that the server has; the function takes it back, however often it is called.
+func (p *Proxy) served() (ended func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.serving++
+	p.peak = max(p.peak, p.serving)
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.serving--
+	})
 }
 
 // Close ends the port and every connection, and waits until all is gone.

@@ -82,8 +82,12 @@ func (r *run) drain(ctx context.Context, l *line, jobs <-chan group) error {
 // again does something, and does it anew over a new line where a connection is lost or a server wants a pause.
 func (r *run) again(ctx context.Context, l *line, do func() error) error {
 	pause := r.Pause
+	var lost error // there is no line just now
 	for try := 0; ; try++ {
-		err := do()
+		err := lost
+		if err == nil {
+			err = do()
+		}
 		var ie *imapx.Error
 		if err == nil || try >= r.Retries || !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || ie.Scope != imapx.ScopeAccount {
 			return err
@@ -92,12 +96,11 @@ func (r *run) again(ctx context.Context, l *line, do func() error) error {
 			return err
 		}
 		pause *= 2
-		fresh, lost := r.connect(ctx)
-		if lost != nil {
-			continue // do fails again at once, and says why
+		l.close() // first: the login may be allowed no connection more
+		var fresh *line
+		if fresh, lost = r.connect(ctx); lost == nil {
+			*l = *fresh
 		}
-		l.close()
-		*l = *fresh
 	}
 }
 
