@@ -58,10 +58,8 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if !a.DryRun {
-		if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
-			return err
-		}
+	if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
+		return err
 	}
 	if a.appendOnly {
 		return a.leaveMoved(ctx, jobs, couples, gone, news)
@@ -315,6 +313,15 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		done = append(done, r)
 	}
 	if err := a.State.Record(ctx, w.ID, done, true); err != nil {
+		return err
+	}
+	was := make(map[uint32]uint32) // a copy that was only matched stays one that is not ours
+	for _, c := range couples {
+		if moved[imap.UID(gone[c.a].row.TargetUID)] != 0 {
+			was[news[c.b].uid] = gone[c.a].row.SourceUID
+		}
+	}
+	if err := a.State.Inherit(ctx, dst.pair.ID, src.pair.ID, was); err != nil {
 		return err
 	}
 	a.count(func(r *Report) { r.Followed += int64(len(moved)) })
