@@ -113,6 +113,9 @@ func (a *attempt) purge(ctx context.Context, jobs []*job) error {
 			return err
 		}
 	}
+	if a.stopped() { // not all was looked at
+		return nil
+	}
 	if a.DryRun {
 		for _, e := range g.held {
 			a.notice("would be an exception: " + e.Folder + ": " + e.Detail)

@@ -181,6 +181,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	var rows, stay []state.Row
 	var uids imap.UIDSet
 	var leaving, left, absent, handed []uint32
+	taken := make(map[uint32]uint32) // of handed, by new source UID
 	for _, c := range couples {
 		old := gone[c.a].row
 		r := old
@@ -199,6 +200,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		case src.raw == dst.raw: // one target folder has the mail of both: the copy stays and changes hands
 			r.TargetUID, r.Status = old.TargetUID, state.Stored
 			stay, handed = append(stay, r), append(handed, old.SourceUID)
+			taken[r.SourceUID] = old.SourceUID
 		case touched(now, old.Flags, a.lacking(src.pair.ID)):
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
@@ -229,6 +231,9 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		return err
 	}
 	if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+		return err
+	}
+	if err := a.State.Inherit(ctx, dst.pair.ID, src.pair.ID, taken); err != nil {
 		return err
 	}
 	if err := a.handOver(ctx, src, dst, handed); err != nil {
@@ -312,16 +317,13 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		}
 		done = append(done, r)
 	}
-	if err := a.State.Record(ctx, w.ID, done, true); err != nil {
-		return err
-	}
 	was := make(map[uint32]uint32) // a copy that was only matched stays one that is not ours
 	for _, c := range couples {
 		if moved[imap.UID(gone[c.a].row.TargetUID)] != 0 {
 			was[news[c.b].uid] = gone[c.a].row.SourceUID
 		}
 	}
-	if err := a.State.Inherit(ctx, dst.pair.ID, src.pair.ID, was); err != nil {
+	if err := a.State.RecordMoved(ctx, w.ID, done, dst.pair.ID, src.pair.ID, was); err != nil {
 		return err
 	}
 	a.count(func(r *Report) { r.Followed += int64(len(moved)) })
