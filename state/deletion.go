@@ -102,17 +102,6 @@ func (f *File) Inherit(ctx context.Context, pair, from int64, old map[uint32]uin
 	return f.write(ctx, "follow copies", func(t *tx) error { return t.inherit(pair, from, old) })
 }
 
-// RecordMoved is Record of a window that is done, for copies that were moved on the target as their messages were on the
-// source: what is known of the old rows (of pair from, by new source UID the old one) they inherit. One transaction.
-func (f *File) RecordMoved(ctx context.Context, windowID int64, rows []Row, pair, from int64, old map[uint32]uint32) error {
-	return f.write(ctx, "store intent", func(t *tx) error {
-		if err := t.record(windowID, rows, true); err != nil {
-			return err
-		}
-		return t.inherit(pair, from, old)
-	})
-}
-
 func (t *tx) inherit(pair, from int64, old map[uint32]uint32) error {
 	for _, uid := range sortedKeys(old) {
 		if _, err := t.exec(`UPDATE ledger SET window = (SELECT o.window FROM ledger o WHERE o.pair = ? AND o.source_uid = ?)

@@ -54,9 +54,15 @@ func TestLeftRows(t *testing.T) {
 	if got := leftRows(t, f, other); !slices.Equal(got, []uint32{1}) {
 		t.Errorf("inherited: %v", got)
 	}
-	w = Window{Pair: other, Rows: maybe(testRows(3, 4))}
+	w = Window{Pair: other, Rows: maybe(testRows(3, 4)), Foreign: []uint32{4}}
 	must(t, f.Intend(ctx, &w))
-	must(t, f.RecordMoved(ctx, w.ID, testRows(3, 4), other, pair, map[uint32]uint32{3: 7, 4: 2}))
+	must(t, f.Record(ctx, w.ID, testRows(3, 4), false))
+	open, err := f.Windows(ctx)
+	must(t, err)
+	if len(open) != 1 || open[0].Rows[0].TargetUID == 0 || open[0].Rows[1].TargetUID == 0 {
+		t.Errorf("not known as recorded: %+v", open)
+	}
+	must(t, f.CloseWindow(ctx, w.ID))
 	must(t, f.NoteLeft(ctx, other, []uint32{3, 4}))
 	if got := leftRows(t, f, other); !slices.Equal(got, []uint32{1, 3}) {
 		t.Errorf("moved: %v", got)

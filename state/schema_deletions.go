@@ -12,6 +12,7 @@ func deletionsStep() step {
 		`CREATE INDEX deletions_open ON deletions (id) WHERE state = 0`,
 		// Copies that may be deleted: those of messages that left the source and that we stored.
 		`CREATE INDEX ledger_left ON ledger (pair, source_uid) WHERE status = 3 AND target_uid > 0 AND window > 0`,
+		`ALTER TABLE windows ADD COLUMN foreign_uids TEXT NOT NULL DEFAULT ''`,
 		`ALTER TABLE passes ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0`,
 		`DROP VIEW history`,
 		`CREATE VIEW history AS SELECT id AS pass, datetime(started / 1000, 'unixepoch') AS started,

@@ -143,23 +143,26 @@ func TestDeletionsOfOwnCopiesOnly(t *testing.T) {
 
 // A copy that was only matched stays one that is not ours where it follows a move, and one that we stored stays ours.
 func TestDeletionsAfterMoves(t *testing.T) {
-	b := newBench(t)
-	b.src.folder("A")
-	b.fill("INBOX", 0, 6)
-	m := b.src.folders["INBOX"].messages
-	b.dst.add("INBOX", m[0].date, string(m[0].data), imap.FlagSeen)
-	b.pass()
-	b.src.move("INBOX", 1, "A")
-	b.src.move("INBOX", 2, "A")
-	if r := b.pass(forGood); r.Followed != 2 || r.Deleted != 0 {
-		t.Fatalf("%+v", r)
-	}
-	b.src.add("A", day, letterOf(99, "stays"))
-	b.pass(forGood)
-	b.src.expunge("A", 1)
-	b.src.expunge("A", 2)
-	if r := b.pass(forGood); r.Deleted != 1 || len(b.dst.content("A")) != 2 {
-		t.Errorf("%+v, %d in A", r, len(b.dst.content("A")))
+	for _, lost := range []bool{false, true} { // lost: the move is found by the recovery
+		b := newBench(t)
+		b.src.folder("A")
+		b.fill("INBOX", 0, 6)
+		m := b.src.folders["INBOX"].messages
+		b.dst.add("INBOX", m[0].date, string(m[0].data), imap.FlagSeen)
+		b.pass()
+		b.src.move("INBOX", 1, "A")
+		b.src.move("INBOX", 2, "A")
+		b.dst.loseMove = lost
+		if r := b.pass(forGood); r.Followed+r.Recovered != 2 || r.Deleted != 0 {
+			t.Fatalf("%+v", r)
+		}
+		b.src.add("A", day, letterOf(99, "stays"))
+		b.pass(forGood)
+		b.src.expunge("A", 1)
+		b.src.expunge("A", 2)
+		if r := b.pass(forGood); r.Deleted != 1 || len(b.dst.content("A")) != 2 {
+			t.Errorf("lost %v: %+v, %d in A", lost, r, len(b.dst.content("A")))
+		}
 	}
 }
 

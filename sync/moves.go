@@ -291,6 +291,9 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 	}
 	w := state.Window{Pair: dst.pair.ID, Pass: a.report.Pass, UIDValidity: opened.UIDValidity, Floor: max(uint32(opened.UIDNext), 1),
 		Created: time.Now(), Rows: rows}
+	if w.Foreign, err = a.notOurs(ctx, src, couples, gone, news); err != nil {
+		return err
+	}
 	if err := a.State.Intend(ctx, &w); err != nil {
 		return err
 	}
@@ -317,13 +320,7 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 		}
 		done = append(done, r)
 	}
-	was := make(map[uint32]uint32) // a copy that was only matched stays one that is not ours
-	for _, c := range couples {
-		if moved[imap.UID(gone[c.a].row.TargetUID)] != 0 {
-			was[news[c.b].uid] = gone[c.a].row.SourceUID
-		}
-	}
-	if err := a.State.RecordMoved(ctx, w.ID, done, dst.pair.ID, src.pair.ID, was); err != nil {
+	if err := a.State.Record(ctx, w.ID, done, true); err != nil {
 		return err
 	}
 	a.count(func(r *Report) { r.Followed += int64(len(moved)) })
@@ -333,4 +330,19 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 	}
 	a.notice(fmt.Sprintf("%s: %d %s moved to %s on the source: moved on the target too", src.source.Name, len(moved), were, dst.source.Name))
 	return nil
+}
+
+// notOurs are the source UIDs, as they are now, of copies that were only matched: moving them does not make them ours.
+func (a *attempt) notOurs(ctx context.Context, src *job, couples []couple, gone []lost, news []arrival) (uids []uint32, err error) {
+	old := make([]uint32, len(couples))
+	for i, c := range couples {
+		old[i] = gone[c.a].row.SourceUID
+	}
+	ours, err := a.State.StoredByUs(ctx, src.pair.ID, old)
+	for _, c := range couples {
+		if !ours[gone[c.a].row.SourceUID] {
+			uids = append(uids, news[c.b].uid)
+		}
+	}
+	return uids, err
 }
