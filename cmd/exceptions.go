@@ -62,6 +62,7 @@ func reasonTable() []reasonRow {
 		{"moved", "", "what its user moved to another folder of the target will be there twice"},
 		{"ambiguous", "", "what a rule moved away on the target will be there twice"},
 		{"late-double", "the message is there; remove one of the two by hand", ""},
+		{"deletions", "each pass with --deletions decides anew; docs/deletions.md says what to do", ""},
 	}
 }
 

@@ -70,7 +70,7 @@ func exitTable() []exitRow {
 		{exitCheck, "mailmove check found something that must be set right before mail is moved", "do what the lines with failed say"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},
 		{exitConnectDst, "the target cannot be reached, or was lost", "check name, port, firewall"},
-		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
+		{exitExceptions, "done, but with new exceptions: messages or folders that could not be carried as they are, or deletions that were withheld; with --strict: with any that is not accepted", "mailmove exceptions list --id ID lists them"},
 		{exitQuota, "the target mailbox is full", "give it more room, run it again"},
 		{exitAppend, "the target refuses messages", "read the server's words"},
 		{exitFetch, "the source does not give messages", "run it again"},

@@ -205,6 +205,7 @@ func (p *pass) cutoverError(err error) error {
 		code int
 		hint string
 	}{
+		{mailsync.ErrNoDeletions, exitUsage, "leave --deletions out; nothing was written"},
 		{mailsync.ErrNoLedger, exitUsage, "a tail comes after the other passes: run mailmove sync without --tail first; with --id, see mailmove status for the account's name"},
 		{mailsync.ErrNotFinal, exitUsage, "only what came to the target since mailmove sync --final goes back; mailmove status shows when that was"},
 		{mailsync.ErrForwardOpen, exitOther, "run mailmove sync --tail until it ends without that, which is once or twice, then --reverse again"},

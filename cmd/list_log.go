@@ -79,6 +79,8 @@ func (l *accountLog) event(e mailsync.Event) {
 		}
 	case mailsync.MessagesDeferred:
 		l.logger.Info("messages deferred", "folder", e.Folder, "messages", e.Messages)
+	case mailsync.MessagesDeleted:
+		l.logger.Info("messages deleted", "folder", e.Folder, "target", e.Target, "trash", e.Trash, "messages", e.Messages)
 	case mailsync.FolderDone:
 		l.logger.Info("folder done", "folder", e.Folder, "copied", e.Copied, "flags", e.Flags)
 	case mailsync.Exception:
@@ -93,7 +95,7 @@ func (l *accountLog) event(e mailsync.Event) {
 		l.logger.Info("notice", "text", e.Text)
 	case mailsync.PassEnded:
 		r := e.Report
-		l.logger.Info("pass ended", "pass", r.Pass, "copied", r.Copied, "bytes", r.CopiedBytes, "flags", r.Flags,
+		l.logger.Info("pass ended", "pass", r.Pass, "copied", r.Copied, "bytes", r.CopiedBytes, "flags", r.Flags, "deleted", r.Deleted,
 			"exceptions", r.Exceptions, "new_exceptions", r.NewExceptions, "interrupted", r.Interrupted)
 	}
 }

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"server":      startServer,
 			"lose":        loseMail,
+			"remove":      removeMail,
 			"double":      doubleMail,
 			"limit":       setLimit,
 			"connections": countConnections,

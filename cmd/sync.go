@@ -29,6 +29,7 @@ type syncFlags struct {
 	filter      filterFlags
 	cutover     cutover
 	recopyGone  bool
+	deletions   deletionFlags
 	loginNow    bool
 	strict      bool
 	dryRun      bool
@@ -121,6 +122,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
 	})
 	group(set, groups[2], f.filter.bind)
+	group(set, groups[2], f.deletions.bind)
 	group(set, groups[3], func(s *pflag.FlagSet) {
 		s.Var(&f.progress, "progress", "how often a line of progress is printed where there is no terminal, or off")
 		s.BoolVar(&f.quiet, "quiet", false, "print nothing unless something is new: for cron")
@@ -166,6 +168,9 @@ func (f *syncFlags) validate() (*pass, error) {
 	if err := f.cutover.check(f, filter, mapping); err != nil {
 		return nil, err
 	}
+	if err := f.deletions.check(f, filter); err != nil {
+		return nil, err
+	}
 	dir, err := stateDir(f.stateDir)
 	if err != nil {
 		return nil, err
@@ -173,7 +178,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), compress: imapx.Compress(f.compress),
-		filter: filter, recopyGone: f.recopyGone, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
+		filter: filter, recopyGone: f.recopyGone, deletions: f.deletions, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -201,6 +206,7 @@ type pass struct {
 	compress    imapx.Compress
 	filter      mailsync.Filter
 	recopyGone  bool
+	deletions   deletionFlags
 	loginNow    bool
 	strict      bool
 	dryRun      bool

@@ -43,4 +43,5 @@ type Listing struct {
 // Limits are what a server says it takes. Zero: it did not say.
 type Limits struct {
 	Append uint64 // APPENDLIMIT in bytes (RFC 7889)
+	Move   bool   // MOVE (RFC 6851): a message that is moved is never in both folders
 }

@@ -45,9 +45,10 @@ func (t *Target) Visit(ctx context.Context, v Visit, h VisitHandler) (VisitResul
 
 // Limits are what the server says it takes.
 func (t *Target) Limits() Limits {
+	move := t.c.has(imap.CapMove)
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
-	return Limits{Append: t.c.largest}
+	return Limits{Append: t.c.largest, Move: move}
 }
 
 // HasUIDPlus reports whether APPENDUID and UID EXPUNGE can be counted on (RFC 4315).

@@ -34,6 +34,7 @@ type PassRecord struct {
 	Exceptions     int64
 	NewExceptions  int64
 	Deferred       int64 // left out by a filter, of the whole account, when the pass ended
+	Deleted        int64 // on the target, as they were deleted on the source
 }
 
 // keepPasses is how many passes the history holds: three days of one every five minutes.
@@ -69,9 +70,9 @@ func (f *File) EndPass(ctx context.Context, id int64, p PassRecord) error {
 	}
 	err := f.write(ctx, "end pass", func(t *tx) error {
 		n, err := t.exec(`UPDATE passes SET ended = ?, result = ?, error = ?, folders = ?, source_messages = ?, copied = ?, copied_bytes = ?,
-			matched = ?, flags = ?, recovered = ?, doubles = ?, exceptions = ?, new_exceptions = ?, deferred = ? WHERE id = ?`,
+			matched = ?, flags = ?, recovered = ?, doubles = ?, exceptions = ?, new_exceptions = ?, deferred = ?, deleted = ? WHERE id = ?`,
 			p.Ended.UnixMilli(), p.Result, shorten(p.Error, maxExceptionText), p.Folders, p.SourceMessages, p.Copied, p.CopiedBytes,
-			p.Matched, p.Flags, p.Recovered, p.Doubles, p.Exceptions, p.NewExceptions, p.Deferred, id)
+			p.Matched, p.Flags, p.Recovered, p.Doubles, p.Exceptions, p.NewExceptions, p.Deferred, p.Deleted, id)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("no pass %d", id)
 		}
@@ -91,10 +92,10 @@ func (f *File) Passes(ctx context.Context, limit int) ([]PassRecord, error) {
 
 func queryPasses(ctx context.Context, db *sql.DB, limit int) ([]PassRecord, error) {
 	return queryAll(ctx, db, `SELECT id, started, ended, result, error, folders, source_messages, copied, copied_bytes, matched, flags,
-		recovered, doubles, exceptions, new_exceptions, deferred FROM passes ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (p PassRecord, err error) {
+		recovered, doubles, exceptions, new_exceptions, deferred, deleted FROM passes ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (p PassRecord, err error) {
 		var started, ended int64
 		err = rows.Scan(&p.ID, &started, &ended, &p.Result, &p.Error, &p.Folders, &p.SourceMessages, &p.Copied, &p.CopiedBytes,
-			&p.Matched, &p.Flags, &p.Recovered, &p.Doubles, &p.Exceptions, &p.NewExceptions, &p.Deferred)
+			&p.Matched, &p.Flags, &p.Recovered, &p.Doubles, &p.Exceptions, &p.NewExceptions, &p.Deferred, &p.Deleted)
 		p.Started = time.UnixMilli(started)
 		if ended > 0 {
 			p.Ended = time.UnixMilli(ended)

@@ -104,7 +104,7 @@ func schema() []step {
 			CASE ended WHEN 0 THEN NULL ELSE round((ended - started) / 1000.0, 1) END AS seconds,
 			result, error, folders, source_messages, copied, copied_bytes, matched, flags, recovered, doubles,
 			exceptions, new_exceptions, deferred FROM passes`,
-	}, finalStep()}
+	}, finalStep(), deletionsStep()}
 }
 
 // execer is what a *sql.Conn and a *sql.DB have in common here.

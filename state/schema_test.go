@@ -89,7 +89,11 @@ func TestFirstVersionIsBroughtUpToDate(t *testing.T) {
 	}))
 	must(t, f.PutRows(ctx, pair, testRows(1, 20)))
 	w := Window{Pair: pair, Rows: maybe(testRows(21, 30))}
-	must(t, f.Intend(ctx, &w))
+	must(t, f.write(ctx, "store intent", func(t *tx) (err error) {
+		w.ID, err = t.insert(`INSERT INTO windows (pair, pass, uidvalidity, floor, state, created, messages, source_uids, packed)
+			VALUES (?, 1, 0, 0, 0, 0, ?, ?, ?)`, w.Pair, len(w.Rows), uidRanges(w.Rows), packRows(w.Rows))
+		return err
+	}))
 	must(t, f.Close())
 	f = openTest(t, dir)
 	must(t, f.SetStatus(ctx, pair, []uint32{7}, Moved))

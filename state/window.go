@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,7 +39,8 @@ type Window struct {
 	Floor       uint32 // target UIDNEXT before the first APPEND
 	State       WindowState
 	Created     time.Time
-	Rows        []Row // what was meant to be stored; TargetUID 0 until recorded
+	Rows        []Row    // what was meant to be stored; TargetUID 0 until recorded
+	Foreign     []uint32 // source UIDs of copies that only follow a move on the target, and that we did not store there
 }
 
 // maxWindow bounds the messages of one window, so that reading one never takes much memory.
@@ -81,9 +84,9 @@ func (f *File) Advance(ctx context.Context, windowID int64, rows []Row, done boo
 			}
 		}
 		if next != nil {
-			id, err = t.insert(`INSERT INTO windows (pair, pass, uidvalidity, floor, state, created, messages, source_uids, packed)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, next.Pair, next.Pass, next.UIDValidity, next.Floor, int64(next.State),
-				next.Created.UnixMilli(), len(next.Rows), uidRanges(next.Rows), messages)
+			id, err = t.insert(`INSERT INTO windows (pair, pass, uidvalidity, floor, state, created, messages, source_uids, packed, foreign_uids)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, next.Pair, next.Pass, next.UIDValidity, next.Floor, int64(next.State),
+				next.Created.UnixMilli(), len(next.Rows), uidRanges(next.Rows), messages, foreignText(next.Foreign))
 		}
 		return err
 	})
@@ -95,7 +98,8 @@ func (f *File) Advance(ctx context.Context, windowID int64, rows []Row, done boo
 
 func (t *tx) record(id int64, rows []Row, done bool) error {
 	var pair int64
-	err := t.queryRow(`SELECT pair FROM windows WHERE id = ?`, []any{id}, &pair)
+	var text string
+	err := t.queryRow(`SELECT pair, foreign_uids FROM windows WHERE id = ?`, []any{id}, &pair, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return noWindow(id)
 	}
@@ -113,7 +117,7 @@ func (t *tx) record(id int64, rows []Row, done bool) error {
 			}
 		}
 	}
-	if err := t.putRows(pair, id, keyed); err != nil {
+	if err := t.putStored(pair, id, keyed, foreignUIDs(text)); err != nil {
 		return err
 	}
 	if !done {
@@ -121,6 +125,43 @@ func (t *tx) record(id int64, rows []Row, done bool) error {
 	}
 	_, err = t.exec(`DELETE FROM windows WHERE id = ?`, id)
 	return err
+}
+
+// putStored stores rows of a window. Those of copies that we did not store have its number below 0: known, and not ours.
+func (t *tx) putStored(pair, id int64, rows []Row, foreign []uint32) error {
+	if len(foreign) == 0 {
+		return t.putRows(pair, id, rows)
+	}
+	var ours, theirs []Row
+	for _, r := range rows {
+		if slices.Contains(foreign, r.SourceUID) {
+			theirs = append(theirs, r)
+		} else {
+			ours = append(ours, r)
+		}
+	}
+	if err := t.putRows(pair, id, ours); err != nil {
+		return err
+	}
+	return t.putRows(pair, -id, theirs)
+}
+
+// foreignText writes UIDs separated by blanks, foreignUIDs reads them.
+func foreignText(uids []uint32) string {
+	words := make([]string, len(uids))
+	for i, uid := range uids {
+		words[i] = strconv.FormatUint(uint64(uid), 10)
+	}
+	return strings.Join(words, " ")
+}
+
+func foreignUIDs(text string) (uids []uint32) {
+	for _, word := range strings.Fields(text) {
+		if n, err := strconv.ParseUint(word, 10, 32); err == nil {
+			uids = append(uids, uint32(n))
+		}
+	}
+	return uids
 }
 
 // lostUID tells a message of a window whose source UID went with a Rekey.
@@ -202,7 +243,7 @@ func (f *File) fillRecorded(ctx context.Context, w *Window) error {
 	}
 	recorded := make(map[uint32]Row)
 	err := f.eachBySource(ctx, w.Pair, uids, func(r ledgerRow) {
-		if r.window == w.ID {
+		if r.window == w.ID || r.window == -w.ID {
 			recorded[r.SourceUID] = r.Row
 		}
 	})
@@ -220,8 +261,9 @@ func (t *tx) rekeyWindows(pair int64, moved map[uint32]uint32) error {
 		var (
 			id     int64
 			packed []byte
+			text   string
 		)
-		err := t.queryRow(`SELECT id, packed FROM windows WHERE pair = ? AND id > ? ORDER BY id LIMIT 1`, []any{pair, next}, &id, &packed)
+		err := t.queryRow(`SELECT id, packed, foreign_uids FROM windows WHERE pair = ? AND id > ? ORDER BY id LIMIT 1`, []any{pair, next}, &id, &packed, &text)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -235,7 +277,12 @@ func (t *tx) rekeyWindows(pair int64, moved map[uint32]uint32) error {
 		for i := range rows {
 			rows[i].SourceUID = moved[rows[i].SourceUID]
 		}
-		if _, err := t.exec(`UPDATE windows SET source_uids = ?, packed = ? WHERE id = ?`, uidRanges(rows), packRows(rows), id); err != nil {
+		foreign := foreignUIDs(text)
+		for i := range foreign {
+			foreign[i] = moved[foreign[i]]
+		}
+		if _, err := t.exec(`UPDATE windows SET source_uids = ?, packed = ?, foreign_uids = ? WHERE id = ?`, uidRanges(rows), packRows(rows),
+			foreignText(foreign), id); err != nil {
 			return err
 		}
 		next = id

@@ -122,7 +122,7 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 			Date: cmp.Or(s.date, t.date), Flags: s.flags}) // the ledger has the date that the target knows
 		if s.flags != t.flags && !l.appendOnly {
 			both := append(parseFlags(t.flags), parseFlags(s.flags)...)
-			if err := l.planFlags(ctx, j, plan, t.uid, t.flags, both); err != nil {
+			if err := l.planFlags(ctx, j, plan, t.uid, t.flags, both, false); err != nil {
 				return err
 			}
 		}

@@ -57,6 +57,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
+	if err := a.canDelete(); err != nil {
+		return err
+	}
 	if err := a.list(ctx); err != nil {
 		return err
 	}
@@ -65,6 +68,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if !p.DryRun { // before planning: what is found again belongs to the ledger
 		if err := a.recoverWindows(ctx, a.lanes[0].dst); err != nil {
+			return err
+		}
+		if err := a.recoverDeletions(ctx); err != nil {
 			return err
 		}
 	}
@@ -92,6 +98,12 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if err := a.askAgain(ctx, jobs); err != nil {
 		return err
+	}
+	if err := a.purge(ctx, jobs); err != nil {
+		return err
+	}
+	if p.stopped() {
+		return nil
 	}
 	if err := a.alarm(ctx); err != nil {
 		return err

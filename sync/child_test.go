@@ -64,6 +64,8 @@ type transfer struct {
 	Compress               imapx.Compress
 	Mapping                mailsync.Mapping
 	Filter                 mailsync.Filter
+	Deletions              mailsync.Deletions
+	MaxDeletions           mailsync.Ceiling
 	Mode                   mailsync.Mode
 	Reverse                bool                                                    // carry back: Source and Target stay the old and the new side
 	Trace                  string                                                  // file, "": none
@@ -124,7 +126,7 @@ func (x transfer) reversed(st *state.File, source, target imapx.Options) mailsyn
 func (x transfer) options(st *state.File, source, target imapx.Options) mailsync.Options {
 	return mailsync.Options{
 		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: cmp.Or(x.RetryFor, time.Minute),
-		Connections: x.Connections, Filter: x.Filter, Mode: x.Mode, Stop: x.Stop, Events: x.Events,
+		Connections: x.Connections, Filter: x.Filter, Deletions: x.Deletions, MaxDeletions: x.MaxDeletions, Mode: x.Mode, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
 			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
 			if err != nil {

@@ -241,6 +241,10 @@ func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, er
 	if err != nil {
 		return 0, err
 	}
+	marks, err := l.marks(ctx, j.pair.ID, uids)
+	if err != nil {
+		return 0, err
+	}
 	news := make(map[uint32]string)
 	plan := newFlagPlan()
 	for _, u := range updates {
@@ -251,7 +255,7 @@ func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, er
 		}
 		news[u.uid] = text
 		if row.Status == state.Stored && row.TargetUID != 0 {
-			if err := l.planFlags(ctx, j, plan, row.TargetUID, row.Flags, u.flags); err != nil {
+			if err := l.planFlags(ctx, j, plan, row.TargetUID, row.Flags, u.flags, marks[u.uid]); err != nil {
 				return 0, err
 			}
 		}
@@ -267,14 +271,14 @@ func (l *lane) mergeSome(ctx context.Context, j *job, updates []seen) (int64, er
 }
 
 // planFlags plans the difference between what was there and what is there now, as far as the target folder keeps
-// it. \Deleted is a deletion: it is not merged into a mailbox that people work in.
-func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, target uint32, then string, now []imap.Flag) error {
+// it.
+func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, target uint32, then string, now []imap.Flag, marks bool) error {
 	opened, err := l.opened(ctx, j)
 	if err != nil {
 		return err
 	}
 	keep := newKeeper(opened.PermanentFlags)
-	add, remove := flagDiff(parseFlags(then), now)
+	add, remove := flagDiff(parseFlags(then), now, marks)
 	if add, err = l.keepFlags(ctx, j, keep, add); err != nil {
 		return err
 	}
@@ -283,14 +287,16 @@ func (l *lane) planFlags(ctx context.Context, j *job, plan *flagPlan, target uin
 	return nil
 }
 
-func flagDiff(then, now []imap.Flag) (add, remove []imap.Flag) {
+// flagDiff tells what came and what went. \Deleted is a deletion: it is not merged into a mailbox that people work in, but
+// where deletions are carried (marks).
+func flagDiff(then, now []imap.Flag, marks bool) (add, remove []imap.Flag) {
 	for _, f := range now {
-		if !hasFlag(then, f) && !isDeleted(f) {
+		if !hasFlag(then, f) && (marks || !isDeleted(f)) {
 			add = append(add, f)
 		}
 	}
 	for _, f := range then {
-		if !hasFlag(now, f) && !isDeleted(f) {
+		if !hasFlag(now, f) && (marks || !isDeleted(f)) {
 			remove = append(remove, f)
 		}
 	}

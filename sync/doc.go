@@ -21,6 +21,7 @@
 //   - the order of a pass: attempt.go, lane.go; retries: pass.go;
 //   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
 //   - flags: flags.go, delta.go; mail that is on both sides already: adopt.go with match.go and identity.go;
+//   - deletions: deletions.go, deletions_judge.go (what is proven), deletions_do.go (what is done, and taken back);
 //   - after a lost connection or a kill: recover.go with locate.go;
 //   - the cutover: final.go, modes.go (new mail only), reverse.go (the way back); one mailbox or two: apart.go.
 //

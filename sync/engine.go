@@ -33,6 +33,8 @@ type Target interface {
 	// Drop removes an empty folder, and no other.
 	Drop(ctx context.Context, folder string) error
 	Store(ctx context.Context, folder string, uidValidity uint32, changes []imapx.FlagChange) error
+	// Expunge deletes what nobody changed meanwhile, and gives what is proven to be gone.
+	Expunge(ctx context.Context, folder string, uidValidity uint32, r imapx.Removal) (imap.UIDSet, error)
 	// Remove deletes exactly these messages (UID EXPUNGE, RFC 4315) and proves it; without UIDPLUS it refuses.
 	Remove(ctx context.Context, folder string, uidValidity uint32, uids imap.UIDSet) error
 }
@@ -50,6 +52,8 @@ type Options struct {
 	Mapping       Mapping         // where folders go; its zero value: by special use and name
 	Filter        Filter          // what is left to a later pass; zero: nothing
 	RecopyGone    bool            // carry again what is gone-on-target
+	Deletions     Deletions       // what becomes of copies whose message was deleted on the source; its zero value: they stay
+	MaxDeletions  Ceiling         // of one folder and pass; zero: 10 %
 	Mode          Mode            // its zero value: an ordinary pass
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
@@ -92,6 +96,9 @@ func (o *Options) complete() error {
 	if err := o.Mapping.Check(); err != nil {
 		return err
 	}
+	if o.Deletions != KeepDeleted && o.Filter.active() {
+		return errFiltered
+	}
 	if o.Connections < 1 || o.Connections > mostConnections {
 		return fmt.Errorf("%d connections: 1 to %d", o.Connections, mostConnections)
 	}
@@ -99,7 +106,7 @@ func (o *Options) complete() error {
 }
 
 // Run does one pass. The report counts what was done also where the error is not nil: an *imapx.Error, a state
-// error, ErrSameMailbox, ErrNoLedger, state.ErrReverseOpen,
+// error, ErrSameMailbox, ErrNoLedger, ErrNoDeletions, state.ErrReverseOpen,
 // ErrInterrupted, or the context's.
 func Run(ctx context.Context, o Options) (Report, error) { return run(ctx, o) }
 

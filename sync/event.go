@@ -50,6 +50,15 @@ type FolderDone struct {
 	Flags   int64 // messages whose flags changed on the target
 }
 
+// MessagesDeleted are copies on the target that were deleted because their messages were deleted on the source.
+type MessagesDeleted struct {
+	Account  string
+	Folder   string // source
+	Target   string
+	Trash    string // the folder that they were moved to, "": deleted for good
+	Messages int64
+}
+
 // Exception is a message or folder that could not be carried as it is.
 type Exception struct {
 	Account string
@@ -88,6 +97,7 @@ func (FolderPlanned) event()    {}
 func (MessageCopied) event()    {}
 func (MessagesDeferred) event() {}
 func (FolderDone) event()       {}
+func (MessagesDeleted) event()  {}
 func (Exception) event()        {}
 func (Throttled) event()        {}
 func (Notice) event()           {}
@@ -110,6 +120,7 @@ type Report struct {
 	Recovered      int64 // found on the target after an interruption
 	Doubles        int64 // late doubles removed
 	Followed       int64 // moved on the target because they were moved on the source
+	Deleted        int64 // deleted on the target, or moved to its trash, because they were deleted on the source
 	Moved          int64 // newly seen: moved on the target to another folder
 	Gone           int64 // newly seen: gone-on-target, in no folder any more
 	Exceptions     int64 // all that are open

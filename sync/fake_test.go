@@ -34,6 +34,9 @@ type fakeServer struct {
 	before   func(verb string)                            // runs before each command, with the lock held
 	failOnce int                                          // after these many bodies the source refuses to go on, once
 	commands []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	noMove   bool                                         // MOVE copies first, and removes then
+	expunges expunging                                    // what the next EXPUNGE of deletions comes to
+	keeps    func(*fakeMessage) bool                      // messages that EXPUNGE says OK to and keeps
 	loseMove bool                                         // the next MOVE is done and its answer lost
 	damaged  map[*fakeMessage]imapx.Want                  // of which any of this is not given
 	breaks   func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
@@ -189,7 +192,7 @@ func (c *fakeConn) enter(verb string) (func(), error) {
 }
 
 func (c *fakeConn) Close() error         { return nil }
-func (c *fakeConn) Limits() imapx.Limits { return imapx.Limits{Append: c.limit} }
+func (c *fakeConn) Limits() imapx.Limits { return imapx.Limits{Append: c.limit, Move: !c.noMove} }
 
 func (f *fakeFolder) mark(noModSeq bool) imapx.Mark {
 	m := imapx.Mark{UIDValidity: f.validity, UIDNext: imap.UID(f.next), Messages: uint32(len(f.messages)), HighestModSeq: f.modseq}

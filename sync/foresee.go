@@ -9,6 +9,7 @@ import "context"
 type foreseen struct {
 	absent map[int64]map[uint32]bool // ledger rows, by pair and source UID: their copy is gone or moved
 	known  map[*job]map[uint32]bool  // new messages that need no copy, by source UID
+	left   []lost                    // rows whose messages are nowhere on the source any more
 }
 
 func newForeseen() foreseen {
@@ -26,8 +27,8 @@ func add[K comparable](m map[K]map[uint32]bool, k K, uids ...uint32) {
 
 // foretell is a dry run's way through a pass.
 func (a *attempt) foretell(ctx context.Context, jobs []*job) error {
-	for _, step := range []func(context.Context, []*job) error{a.review, a.followMoves, a.askAgain} {
-		if err := step(ctx, jobs); err != nil {
+	for _, step := range []func(context.Context, []*job) error{a.review, a.followMoves, a.askAgain, a.purge} {
+		if err := step(ctx, jobs); err != nil || a.stopped() {
 			return err
 		}
 	}

@@ -38,8 +38,8 @@ func (p *pass) enter(ctx context.Context) error {
 		}
 		p.finalAt, p.appendOnly = at, !at.IsZero()
 	}
-	if p.DryRun {
-		return nil
+	if err := p.allowDeletions(ctx); err != nil || p.DryRun {
+		return err
 	}
 	var err error
 	p.lookBack, err = p.State.TakeReversed(ctx)

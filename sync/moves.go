@@ -58,10 +58,8 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if !a.DryRun {
-		if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
-			return err
-		}
+	if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
+		return err
 	}
 	if a.appendOnly {
 		return a.leaveMoved(ctx, jobs, couples, gone, news)
@@ -183,6 +181,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	var rows, stay []state.Row
 	var uids imap.UIDSet
 	var leaving, left, absent, handed []uint32
+	taken := make(map[uint32]uint32) // of handed, by new source UID
 	for _, c := range couples {
 		old := gone[c.a].row
 		r := old
@@ -201,6 +200,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		case src.raw == dst.raw: // one target folder has the mail of both: the copy stays and changes hands
 			r.TargetUID, r.Status = old.TargetUID, state.Stored
 			stay, handed = append(stay, r), append(handed, old.SourceUID)
+			taken[r.SourceUID] = old.SourceUID
 		case touched(now, old.Flags, a.lacking(src.pair.ID)):
 			r.Status = state.Moved
 			stay, left = append(stay, r), append(left, old.SourceUID)
@@ -231,6 +231,9 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		return err
 	}
 	if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+		return err
+	}
+	if err := a.State.Inherit(ctx, dst.pair.ID, src.pair.ID, taken); err != nil {
 		return err
 	}
 	if err := a.handOver(ctx, src, dst, handed); err != nil {
@@ -288,6 +291,9 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 	}
 	w := state.Window{Pair: dst.pair.ID, Pass: a.report.Pass, UIDValidity: opened.UIDValidity, Floor: max(uint32(opened.UIDNext), 1),
 		Created: time.Now(), Rows: rows}
+	if w.Foreign, err = a.notOurs(ctx, src, couples, gone, news); err != nil {
+		return err
+	}
 	if err := a.State.Intend(ctx, &w); err != nil {
 		return err
 	}
@@ -324,4 +330,19 @@ func (a *attempt) moveSome(ctx context.Context, src, dst *job, uids imap.UIDSet,
 	}
 	a.notice(fmt.Sprintf("%s: %d %s moved to %s on the source: moved on the target too", src.source.Name, len(moved), were, dst.source.Name))
 	return nil
+}
+
+// notOurs are the source UIDs, as they are now, of copies that were only matched: moving them does not make them ours.
+func (a *attempt) notOurs(ctx context.Context, src *job, couples []couple, gone []lost, news []arrival) (uids []uint32, err error) {
+	old := make([]uint32, len(couples))
+	for i, c := range couples {
+		old[i] = gone[c.a].row.SourceUID
+	}
+	ours, err := a.State.StoredByUs(ctx, src.pair.ID, old)
+	for _, c := range couples {
+		if !ours[gone[c.a].row.SourceUID] {
+			uids = append(uids, news[c.b].uid)
+		}
+	}
+	return uids, err
 }

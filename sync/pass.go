@@ -29,10 +29,12 @@ type pass struct {
 	back       bool        // a reverse pass: mail goes from the target to the source
 	ledgerOf   *state.File // of a reverse pass: the account as all other passes see it
 	onTarget   func(imapx.Listing)
-	lookBack   bool           // windows of a reverse pass are to be looked at
-	finalAt    time.Time      // when the final pass was, where that is why only new mail is carried
-	askedAgain bool           // what earlier passes found unreadable was asked for
-	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
+	lookBack   bool            // windows of a reverse pass are to be looked at
+	finalAt    time.Time       // when the final pass was, where that is why only new mail is carried
+	askedAgain bool            // what earlier passes found unreadable was asked for
+	refusals   map[string]int  // how often a folder was refused for now, by side and name; under mu
+	deletes    bool            // deletions are carried
+	deleted    map[int64]int64 // what this pass deleted, by pair
 
 	window atomic.Int64 // bytes of a window now, from windowLeast to windowBytes
 
@@ -55,6 +57,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		late:     make(map[key]bool),
 		damage:   newDamage(),
 		refusals: make(map[string]int),
+		deleted:  make(map[int64]int64),
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)
@@ -236,7 +239,7 @@ func (p *pass) record(err error) state.PassRecord {
 		ID: r.Pass, Started: r.Started, Ended: r.Ended,
 		Folders: r.Folders, SourceMessages: r.SourceMessages, Copied: r.Copied, CopiedBytes: r.CopiedBytes,
 		Matched: r.Matched, Flags: r.Flags, Recovered: r.Recovered, Doubles: r.Doubles,
-		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Deferred: r.Deferred,
+		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Deferred: r.Deferred, Deleted: r.Deleted,
 	}
 	switch {
 	case r.Interrupted:

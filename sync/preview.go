@@ -167,9 +167,13 @@ func (l *lane) previewFlags(ctx context.Context, j *job, since uint64) error {
 		if err != nil {
 			return err
 		}
+		marks, err := l.marks(ctx, j.pair.ID, uids)
+		if err != nil {
+			return err
+		}
 		for _, u := range part {
 			row, ok := rows[u.uid]
-			if add, remove := flagDiff(parseFlags(row.Flags), u.flags); ok && row.Status == state.Stored && row.TargetUID != 0 && len(add)+len(remove) > 0 && !l.foreseen.absent[j.pair.ID][u.uid] {
+			if add, remove := flagDiff(parseFlags(row.Flags), u.flags, marks[u.uid]); ok && row.Status == state.Stored && row.TargetUID != 0 && len(add)+len(remove) > 0 && !l.foreseen.absent[j.pair.ID][u.uid] {
 				changed++
 			}
 		}
@@ -201,7 +205,7 @@ func (l *lane) previewMatch(ctx context.Context, j *job) error {
 	}
 	var flags int64
 	for _, c := range couples {
-		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags)); len(add) > 0 && !l.appendOnly {
+		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags), false); len(add) > 0 && !l.appendOnly {
 			flags++
 		}
 	}

@@ -23,6 +23,7 @@ type world struct {
 	*bench
 	merged                 bool // the source's folder B is carried into the target's A
 	ever, foreign, deleted map[string]int
+	starred                map[*fakeMessage]bool // what its user changed on the target, and did not delete
 }
 
 // contentsOfWorld are hard to tell apart: one Message-ID with several bodies, no Message-ID, no header at all. Where
@@ -74,6 +75,9 @@ func (w *world) check(t *rapid.T) {
 		}
 	}
 	for k, n := range dst {
+		if strings.HasPrefix(k, "Trash\x00") { // what was deleted on the source
+			continue
+		}
 		if n > w.ever[k]+w.foreign[k] {
 			for _, e := range w.events {
 				switch e.(type) {
@@ -85,6 +89,27 @@ func (w *world) check(t *rapid.T) {
 			t.Fatalf("doubled: %q is %d times on the target, was %d on the source, %d came from elsewhere", k, n, w.ever[k], w.foreign[k])
 		}
 	}
+}
+
+// nothingStarredIsGone: no pass deletes what its user changed.
+func (w *world) nothingStarredIsGone(t *rapid.T) {
+	there := make(map[*fakeMessage]bool)
+	for _, f := range w.dst.folders {
+		for _, m := range f.messages {
+			there[m] = true
+		}
+	}
+	for m := range w.starred {
+		if !there[m] {
+			t.Fatalf("UID %d was changed by its user and is deleted: %q", m.uid, m.data)
+		}
+	}
+}
+
+// messageAt is a message of a server.
+func messageAt(s *fakeServer, folder string, uid uint32) *fakeMessage {
+	at := slices.IndexFunc(s.folders[folder].messages, func(m *fakeMessage) bool { return m.uid == uid })
+	return s.folders[folder].messages[at]
 }
 
 // nothingUncounted: whatever is on the source now has a row in the ledger, and what is deferred is on the source.
@@ -201,7 +226,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 	all := contentsOfWorld()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{bench: &bench{t: t, src: newFakeServer(100), dst: newFakeServer(5000)},
-			ever: map[string]int{}, foreign: map[string]int{}, deleted: map[string]int{}}
+			ever: map[string]int{}, foreign: map[string]int{}, deleted: map[string]int{}, starred: map[*fakeMessage]bool{}}
 		w.dir = tempDir(t)
 		w.src.damaged = make(map[*fakeMessage]imapx.Want)
 		w.merged = rapid.Bool().Draw(t, "merged")
@@ -244,9 +269,25 @@ func TestNothingLostNothingTwice(t *testing.T) {
 			},
 			"deleted on the target": func(t *rapid.T) {
 				if f, uid, c, ok := one(t, w.dst); ok {
+					delete(w.starred, messageAt(w.dst, f, uid))
 					w.dst.expunge(f, uid)
 					w.deleted[w.at(f, c)]++
 				}
+			},
+			"flagged on the target": func(t *rapid.T) {
+				if f, uid, _, ok := one(t, w.dst); ok {
+					w.dst.setFlags(f, uid, imap.FlagFlagged)
+					w.starred[messageAt(w.dst, f, uid)] = true
+				}
+			},
+			"pass with deletions": func(t *rapid.T) {
+				how := rapid.SampledFrom([]Deletions{TrashDeleted, ExpungeDeleted}).Draw(t, "how")
+				w.dst.folder("Trash").use = imap.MailboxAttrTrash
+				w.dst.noMove = rapid.Bool().Draw(t, "without MOVE")
+				w.dst.expunges = expunging(rapid.IntRange(0, 3).Draw(t, "ends"))
+				w.run(deletions(how, Ceiling{Percent: rapid.SampledFrom([]int{10, 100}).Draw(t, "most")}))
+				w.dst.expunges = expungeWorks
+				w.nothingStarredIsGone(t)
 			},
 			"damaged on the source": func(t *rapid.T) {
 				if f, uid, _, ok := one(t, w.src); ok {

@@ -14,6 +14,7 @@ const (
 	reasonMoved        = "moved"          // moved on the source when its copy was no longer where it had been carried to
 	reasonAmbiguous    = "ambiguous"      // may have been stored and moved away by a rule: not sent again
 	reasonLateDouble   = "late-double"    // stored twice by a dead connection, and could not be removed
+	reasonDeletions    = "deletions"      // deleted on the source, and kept on the target: the folder looks emptied, or it is too many
 )
 
 // notCarried are the reasons of messages that are not on the target for all that is known. Once such a message is stored,

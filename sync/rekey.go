@@ -117,16 +117,5 @@ func (l *lane) heritable(ctx context.Context, pair int64) ([]state.Row, error) {
 
 // backAgain is for messages that had left the source: they are there, and so are their copies.
 func (l *lane) backAgain(ctx context.Context, pair int64, uids []uint32) error {
-	found, err := l.State.RowsBySource(ctx, pair, uids)
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	rows := make([]state.Row, 0, len(found))
-	for _, uid := range uids {
-		if r, ok := found[uid]; ok {
-			r.Status = state.Stored
-			rows = append(rows, r)
-		}
-	}
-	return l.State.PutRows(ctx, pair, rows)
+	return l.State.NoteBack(ctx, pair, uids)
 }

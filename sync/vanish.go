@@ -131,15 +131,19 @@ func (a *attempt) noteVanished(ctx context.Context, gone []lost, couples []coupl
 	for _, c := range couples {
 		found[c.a] = true
 	}
-	rows := make(map[int64][]state.Row)
+	left := make(map[int64][]uint32)
 	for i, g := range gone {
-		if !found[i] && g.row.Status == state.Stored {
-			g.row.Status = state.SourceGone
-			rows[g.pair] = append(rows[g.pair], g.row)
+		if found[i] || g.row.Status != state.Stored {
+			continue
 		}
+		if a.DryRun {
+			a.foreseen.left = append(a.foreseen.left, g)
+			continue
+		}
+		left[g.pair] = append(left[g.pair], g.row.SourceUID)
 	}
-	for _, pair := range slices.Sorted(maps.Keys(rows)) {
-		if err := a.State.PutRows(ctx, pair, rows[pair]); err != nil {
+	for _, pair := range slices.Sorted(maps.Keys(left)) {
+		if err := a.State.NoteLeft(ctx, pair, left[pair]); err != nil {
 			return err
 		}
 	}
@@ -166,6 +170,13 @@ func (a *attempt) rebind(ctx context.Context, _, dst *job, couples []couple, gon
 		return nil
 	}
 	if err := a.State.PutRows(ctx, dst.pair.ID, rows); err != nil {
+		return err
+	}
+	was := make(map[uint32]uint32, len(rows))
+	for i, r := range rows {
+		was[r.SourceUID] = old[i]
+	}
+	if err := a.State.Inherit(ctx, dst.pair.ID, dst.pair.ID, was); err != nil {
 		return err
 	}
 	dst.estimate = max(0, dst.estimate-int64(len(rows)))

@@ -15,7 +15,7 @@ type imapsyncRule struct {
 }
 
 const (
-	deleteHint = "mailmove deletes no mail on either side; take the option out to agree to that"
+	deleteHint = "it means something else here: mailmove deletes nothing on the source, and on the target with --deletions only; take the option out to agree to that"
 	clearHint  = "imapsync may talk clear text then; write source_tls and target_tls (implicit, starttls or none) in a list with a header"
 	globHint   = "write it as a glob, * for any text, with --exclude, --include, --map or --rename in the column options of a list with a header"
 )

@@ -57,6 +57,14 @@ type jsonFolderDone struct {
 	Flags  int64  `json:"flags"`
 }
 
+type jsonMessagesDeleted struct {
+	head
+	Folder   string `json:"folder"`
+	Target   string `json:"target"`
+	Trash    string `json:"trash"`
+	Messages int64  `json:"messages"`
+}
+
 type jsonException struct {
 	head
 	Folder string `json:"folder"`
@@ -95,6 +103,7 @@ type jsonPassEnded struct {
 	Matched        int64   `json:"matched"`
 	Flags          int64   `json:"flags"`
 	Followed       int64   `json:"followed"`
+	Deleted        int64   `json:"deleted"`
 	Moved          int64   `json:"moved"`
 	Gone           int64   `json:"gone"`
 	Recovered      int64   `json:"recovered"`
@@ -138,6 +147,8 @@ func (j *jsonLines) object(e mailsync.Event) any {
 		return jsonMessagesDeferred{h("messages-deferred", e.Account), e.Folder, e.Messages}
 	case mailsync.FolderDone:
 		return jsonFolderDone{h("folder-done", e.Account), e.Folder, e.Copied, e.Flags}
+	case mailsync.MessagesDeleted:
+		return jsonMessagesDeleted{h("messages-deleted", e.Account), e.Folder, e.Target, e.Trash, e.Messages}
 	case mailsync.Exception:
 		return jsonException{h("exception", e.Account), e.Folder, e.UID, e.Reason, e.Detail, e.New}
 	case mailsync.Throttled:
@@ -156,7 +167,7 @@ func passEnded(h head, e mailsync.PassEnded) jsonPassEnded {
 		head: h, Pass: r.Pass, Seconds: r.Ended.Sub(r.Started).Seconds(),
 		Folders: r.Folders, FoldersOpened: r.FoldersOpened, FoldersCreated: r.FoldersCreated, FoldersLeftOut: r.FoldersLeftOut,
 		SourceMessages: r.SourceMessages, ToCopy: r.ToCopy, ToCopyBytes: r.ToCopyBytes, Copied: r.Copied, CopiedBytes: r.CopiedBytes, Matched: r.Matched,
-		Flags: r.Flags, Followed: r.Followed, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles, Deferred: r.Deferred,
+		Flags: r.Flags, Followed: r.Followed, Deleted: r.Deleted, Moved: r.Moved, Gone: r.Gone, Recovered: r.Recovered, Doubles: r.Doubles, Deferred: r.Deferred,
 		Exceptions: r.Exceptions, NewExceptions: r.NewExceptions, Accepted: r.Accepted, Interrupted: r.Interrupted, DryRun: r.DryRun,
 	}
 	if e.Err != nil {

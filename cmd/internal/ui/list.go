@@ -119,7 +119,7 @@ func (l *List) passEnded(e mailsync.PassEnded) {
 	}
 	delete(l.printed, e.Account)
 	r := e.Report
-	changed := r.Copied+r.Matched+r.Flags+r.FoldersCreated+r.Followed+r.Moved+r.Gone+r.Recovered+r.Doubles+r.NewExceptions > 0
+	changed := r.Copied+r.Matched+r.Flags+r.FoldersCreated+r.Followed+r.Deleted+r.Moved+r.Gone+r.Recovered+r.Doubles+r.NewExceptions > 0
 	if l.o.Mode == Quiet {
 		changed = r.NewExceptions > 0
 	}

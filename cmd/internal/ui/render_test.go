@@ -29,7 +29,7 @@ func start() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 func aPass() []mailsync.Event {
 	report := mailsync.Report{
 		Pass: 3, Started: start(), Ended: start().Add(95 * time.Second), Folders: 20, FoldersOpened: 4, FoldersCreated: 1,
-		SourceMessages: 2000, Copied: 1234, CopiedBytes: 42_000_000, Matched: 7, Flags: 12, Followed: 1, Moved: 5, Gone: 21, Recovered: 2, Doubles: 1,
+		SourceMessages: 2000, Copied: 1234, CopiedBytes: 42_000_000, Matched: 7, Flags: 12, Followed: 1, Deleted: 3, Moved: 5, Gone: 21, Recovered: 2, Doubles: 1,
 		Exceptions: 3, NewExceptions: 1, Deferred: 1234,
 	}
 	return []mailsync.Event{
@@ -42,6 +42,7 @@ func aPass() []mailsync.Event {
 		mailsync.Exception{Account: account, Folder: "INBOX", UID: 8, Reason: "toobig", Detail: "known for long"},
 		mailsync.Exception{Account: account, Reason: "gone-on-target", Detail: "21 of 100", New: true},
 		mailsync.MessagesDeferred{Account: account, Folder: "INBOX", Messages: 2},
+		mailsync.MessagesDeleted{Account: account, Folder: "INBOX", Target: "INBOX", Trash: "Trash\x1b", Messages: 3},
 		mailsync.Notice{Account: account, Text: "connected again"},
 		mailsync.FolderDone{Account: account, Folder: "INBOX", Copied: 1, Flags: 12},
 		mailsync.PassEnded{Account: account, Report: report, Err: errors.New("it \x1bbroke")},

@@ -108,9 +108,11 @@ func nothingToTell(e mailsync.PassEnded) bool {
 func reportParts(r mailsync.Report, err error) []string {
 	copied := fmt.Sprintf("%s copied of %s (%s)", Count(r.Copied), messages(r.SourceMessages), Bytes(r.CopiedBytes))
 	folder, folders := "folder made", "folders made"
+	deleted := "deleted as on the source"
 	if r.DryRun { // the same words for what is still to be done
 		copied = fmt.Sprintf("would copy %s of %s (%s)", Count(r.ToCopy), messages(r.SourceMessages), Bytes(r.ToCopyBytes))
 		folder, folders = "folder to make", "folders to make"
+		deleted = "to delete as on the source"
 	}
 	parts := []string{copied}
 	for _, p := range []struct {
@@ -122,6 +124,7 @@ func reportParts(r mailsync.Report, err error) []string {
 		{r.FoldersCreated, folder, folders},
 		{r.FoldersLeftOut, "folder left out", "folders left out"},
 		{r.Followed, "moved as on the source", "moved as on the source"},
+		{r.Deleted, deleted, deleted},
 		{r.Moved, "found moved by its user", "found moved by their user"},
 		{r.Gone, "gone on the target", "gone on the target"},
 		{r.Recovered, "recovered", "recovered"},
