@@ -8,12 +8,12 @@ import (
 // What a server may say. More than this is nothing that a mailbox needs, and memory and time must not depend on a server's
 // good will; docs/hostile-servers.md explains each to an admin. The bounds of one answer are those of wire.Limits.
 const (
-	maxFolders  = 100_000  // LIST and LSUB lines of one listing
-	maxNames    = 16 << 20 // bytes of their names together
+	maxFolders  = 50_000   // LIST and LSUB lines of one listing
+	maxNames    = 8 << 20  // bytes of their names together
 	maxName     = 16 << 10 // bytes of one name; Dovecot takes 255 for each level
 	maxAttrs    = 64       // attributes of one folder
 	maxMessages = 1 << 24  // messages of one folder; Exchange stops at a million
-	maxUnwanted = 1 << 20  // answers in a row that bring nothing
+	maxUnwanted = 1 << 18  // answers in a row that bring nothing
 	maxPartial  = 8 << 20  // bytes of header fields that wait for the rest of their messages, of one FETCH
 
 	// maxIdle is how many timeouts a server may keep a command waiting with words that bring nothing, such as Dovecot's

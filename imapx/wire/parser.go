@@ -10,6 +10,9 @@ import (
 // maxDepth bounds nesting; the deepest answer in use is a BODYSTRUCTURE, which is not asked for here.
 const maxDepth = 64
 
+// maxAnnounced is the longest announcement of a literal in bytes: `~{n+}` with a number of 64 bits.
+const maxAnnounced = 24
+
 // Malformed makes an error that wraps ErrMalformed.
 func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
@@ -206,9 +209,8 @@ func (p *Parser) literal() *Literal {
 		return nil
 	}
 	l := &p.frame.Literals[p.lit]
-	// Not further than the longest announcement `~{n+}`: a line of braces must not be read to its end for each of them.
-	end := bytes.IndexByte(p.frame.Text[p.pos:min(p.pos+32, len(p.frame.Text))], '}')
-	if end < 0 || p.pos+end+1 != l.At {
+	// An announcement is digits in braces, for a line may hold any number of other braces.
+	if l.At <= p.pos || len(bytes.Trim(p.frame.Text[p.pos:min(l.At, p.pos+maxAnnounced)], "~{+}0123456789")) > 0 || l.At-p.pos > maxAnnounced {
 		return nil
 	}
 	p.pos = l.At
