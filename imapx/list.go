@@ -190,6 +190,7 @@ func (l *listing) take(r *wire.Response, _ bool) (taken bool, err error) {
 func (l *listing) line(r *wire.Response) error {
 	f, err := parseList(r)
 	if err != nil {
+		l.out.Lost++
 		return err
 	}
 	if i, ok := l.at[key(f.Raw)]; ok { // some servers list INBOX twice

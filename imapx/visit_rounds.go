@@ -88,6 +88,9 @@ func (v *visit) sinceOrAll(ctx context.Context, w *work) error {
 	if err == nil {
 		err = v.check(w.search)
 	}
+	if err == nil {
+		err = v.notNone(w)
+	}
 	return err
 }
 

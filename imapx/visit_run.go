@@ -197,6 +197,9 @@ func (v *visit) searched(ctx context.Context, in *opening) error {
 		if err := v.check(w.search); err != nil {
 			return err
 		}
+		if err := v.notNone(w); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package imapx
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -160,6 +161,18 @@ func (v *visit) check(s *search) error {
 			Text: fmt.Sprintf("the server names %d messages in a folder of %d", n, s.in.opened.Messages)})
 	}
 	return nil
+}
+
+// notNone refuses a SEARCH for all messages that finds none in a folder which was just opened with some: that mail would be
+// passed over in silence.
+func (v *visit) notNone(w *work) error {
+	o := w.search.in.opened
+	all := len(w.set) == 1 && w.set[0].Start == 1 && (w.set[0].Stop == math.MaxUint32 || o.UIDNext > 0 && w.set[0].Stop >= o.UIDNext-1)
+	if !all || o.Messages == 0 || len(w.search.found) > 0 || limitOf(w.search.cmd.status) > 0 {
+		return nil
+	}
+	return v.c.error(w.search.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder,
+		Text: fmt.Sprintf("the folder has %d messages, and the server's search finds none of them", o.Messages)})
 }
 
 // limitOf reads the n of [MESSAGELIMIT n uid] (RFC 9738 section 3), 0 where the answer was not cut.
