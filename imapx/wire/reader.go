@@ -131,8 +131,8 @@ func (r *Reader) line() error {
 	f := &r.frame
 	for {
 		part, err := r.br.ReadSlice('\n')
-		if n := len(f.Text) + len(part); n > r.limits.Line && n > r.longest() {
-			return fmt.Errorf("%w: a line of more than %d bytes", ErrProtocol, r.longest())
+		if n := len(f.Text) + len(part); n > r.limits.Line && n > r.longest(part) {
+			return fmt.Errorf("%w: a line of more than %d bytes", ErrProtocol, r.longest(part))
 		}
 		f.Text = append(f.Text, part...)
 		if err == bufio.ErrBufferFull {
@@ -146,10 +146,14 @@ func (r *Reader) line() error {
 	}
 }
 
-// longest is what the frame may have: only lists of numbers grow with the folder.
-func (r *Reader) longest() int {
+// longest is what the frame may have, to which part comes next: only lists of numbers grow with the folder.
+func (r *Reader) longest(part []byte) int {
+	t := r.frame.Text
+	if len(t) == 0 {
+		t = part
+	}
 	for _, name := range [...]string{"* SEARCH ", "* ESEARCH ", "* VANISHED "} {
-		if t := r.frame.Text; len(t) >= len(name) && bytes.EqualFold(t[:len(name)], []byte(name)) {
+		if len(t) >= len(name) && bytes.EqualFold(t[:len(name)], []byte(name)) {
 			return r.limits.Numbers
 		}
 	}
