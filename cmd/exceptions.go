@@ -51,6 +51,7 @@ type reasonRow struct {
 func reasonTable() []reasonRow {
 	return []reasonRow{
 		{"folder", "each pass tries the folder again by itself", ""},
+		{"listing", "each pass reads the list again by itself", ""},
 		{"subscription", "the folder is there; subscribe it in a mail program", ""},
 		{"refused", "", ""},
 		{"too-big", "", ""},

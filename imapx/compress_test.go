@@ -239,7 +239,7 @@ func TestCompressBomb(t *testing.T) {
 	src, ctx := dialScripted(t, e, imapx.Options{Compress: imapx.CompressOn, Timeout: 5 * time.Second})
 	_, err := src.List(ctx)
 	var x *imapx.Error
-	if !errors.As(err, &x) || x.Kind != imapx.KindProtocol || !strings.Contains(x.Text, "16777216") {
+	if !errors.As(err, &x) || x.Kind != imapx.KindProtocol || !strings.Contains(x.Text, "1048576") {
 		t.Errorf("%v", err)
 	}
 }

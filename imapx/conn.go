@@ -49,6 +49,7 @@ type conn struct {
 
 	sinks     []*bodySink // of the frame that is being read; the reader's own
 	inflating bool        // the server compresses; the reader's own
+	guard     guard       // the reader's own
 	discarded uint64      // bytes of bodies that nobody wanted, since the last one somebody did
 
 	mu      sync.Mutex
@@ -280,6 +281,7 @@ func (c *conn) readAll() {
 			break
 		}
 		c.trace.received(f.Text)
+		c.unwanted() // until somebody finds it useful
 		r, err := wire.Parse(f)
 		if err == nil {
 			err = c.dispatch(&r)
@@ -373,6 +375,7 @@ func (c *conn) tagged(r *wire.Response) {
 	if h == nil {
 		return // Dovecot answers the empty line of rule 7's probe with a tag that is not ours
 	}
+	c.useful()
 	if r.Code == "CAPABILITY" {
 		c.setCaps(string(r.Args))
 	}

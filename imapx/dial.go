@@ -156,13 +156,22 @@ func (c *conn) secureAndGreet(ctx context.Context, e Endpoint) error {
 		return err
 	}
 	if e.TLS != TLSStartTLS {
-		return nil
+		return c.unasked(preauth)
 	}
 	if preauth { // RFC 9051 section 11.1: STARTTLS is impossible then, and somebody in between could have said it
 		return c.error(nil, &Error{Op: "STARTTLS", Kind: KindTLS, Text: "the server greets as logged in already, in clear text, so the connection cannot be secured",
 			Hint: fmt.Sprintf("use implicit TLS (--%s-tls implicit, port 993)", e.Side)})
 	}
 	return c.startTLS(ctx, e)
+}
+
+// unasked refuses a server that logs us in as somebody it does not name: whose mail that is, nobody knows.
+func (c *conn) unasked(preauth bool) error {
+	if !preauth {
+		return nil
+	}
+	return c.error(nil, &Error{Op: "greeting", Kind: KindConnect, Scope: ScopeAccount, Retry: RetryNever,
+		Text: "the server greets as logged in already (PREAUTH), and does not say as whom"})
 }
 
 // plain and secured set up reader and writer over what carries the bytes now.
@@ -256,7 +265,9 @@ func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
 		return r.Name == "PREAUTH", nil
 	case c.secure || err != nil && !errors.Is(err, wire.ErrMalformed):
 		x.Text = "the server closed the connection before greeting"
-		if err == nil || errors.Is(err, wire.ErrMalformed) {
+		if errors.Is(err, wire.ErrProtocol) {
+			x.Text, x.Retry = "this is no IMAP server: "+err.Error(), RetryNever
+		} else if err == nil || errors.Is(err, wire.ErrMalformed) {
 			x.Text, x.Retry = "this is no IMAP server: "+r.Tag+" "+r.Name, RetryNever
 		} else if !c.secure {
 			x.Hint = hint

@@ -11,6 +11,8 @@
 //   - A literal that does not wait is sent only where the server has taken the folder and every flag atom
 //     before (accept.go): mail must never become a command.
 //   - Names go out as raw as they came in. Credentials and literals never reach a trace, a log or an error.
+//   - What a server can make us hold, wait for or compute is bounded: guard.go and wire.Limits; docs/hostile-servers.md is
+//     made from them. testdata/hostile has a transcript for each odd server, with what it ends in.
 //   - No answer reaches a VisitHandler after its Visit has returned.
 //
 // Where to change what:
@@ -19,6 +21,7 @@
 //	dial.go login.go          connect, TLS, STARTTLS, greeting, authentication
 //	conn.go command.go        the connection: commands in flight and the reader
 //	ending.go                 how it ends, in words
+//	guard.go                  bounds of what a server may say
 //	rolling.go trace.go       deadlines; the protocol trace
 //	compress.go outlet.go pace.go   COMPRESS, the way out, and when a line is slow
 //	classify.go               what a refusal means, by code and by text

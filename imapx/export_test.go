@@ -6,3 +6,14 @@ import "context"
 func (t *Target) Noop(ctx context.Context) error {
 	return t.c.call(ctx, t.c.command("NOOP"), &command{op: "NOOP"})
 }
+
+// The bounds, for docs/hostile-servers.md.
+const (
+	MaxFolders  = maxFolders
+	MaxNames    = maxNames
+	MaxName     = maxName
+	MaxAttrs    = maxAttrs
+	MaxMessages = maxMessages
+	MaxUnwanted = maxUnwanted
+	MaxIdle     = maxIdle
+)

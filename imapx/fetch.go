@@ -3,6 +3,7 @@ package imapx
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -43,7 +44,7 @@ func (c *conn) literal(head []byte, size uint64) wire.Sink {
 	}
 	s := &bodySink{bytes: &c.discarded}
 	for _, h := range c.inFlight() {
-		if h.body == nil {
+		if h.body == nil || len(c.sinks) > 0 { // a message has one body; a second would wait for the room that the first holds
 			continue
 		}
 		if v := h.body(); v != nil {
@@ -121,9 +122,7 @@ func (c *conn) parseFetch(p *wire.Parser) (f fetched, err error) {
 			}
 			f.have |= WantDate
 		case item == "RFC822.SIZE":
-			var n uint64
-			n, err = p.Number64()
-			f.msg.Size = int64(min(n, 1<<62))
+			f.msg.Size, err = parseSize(p)
 			f.have |= WantSize
 		case item == "MODSEQ":
 			err = p.List(func() error { f.msg.ModSeq, err = p.Number64(); return err })
@@ -141,6 +140,15 @@ func (c *conn) parseFetch(p *wire.Parser) (f fetched, err error) {
 		return err
 	})
 	return f, err
+}
+
+// parseSize reads a size that is a hint only: one that is NIL, negative or no number is none.
+func parseSize(p *wire.Parser) (int64, error) {
+	if c := p.Peek(); c < '0' || c > '9' {
+		return 0, p.Skip()
+	}
+	n, err := p.Number64()
+	return int64(min(n, 1<<62)), err
 }
 
 // parseBody takes the streamed body. A short one may come as a quoted string; NIL means that the server has none
@@ -211,12 +219,27 @@ type fetch struct {
 	in      *opening
 	set     imap.UIDSet // what was asked
 	partial map[imap.UID]*fetched
+	headers int // bytes of their header fields
 }
 
 // live reports whether answers may be used: the folder is open with the planned UIDVALIDITY.
 func (f *fetch) live() bool { return f.in.state == openYes && !f.v.stopped() }
 
-func (f *fetch) take(r *wire.Response, _ bool) (bool, error) {
+// revalidate ends the visit where the server gives the open folder another UIDVALIDITY: UIDs mean other messages from here.
+func (f *fetch) revalidate(r *wire.Response) error {
+	p := wire.ParserFor(r.Args)
+	n, err := p.Number()
+	if err == nil && n != f.in.opened.UIDValidity {
+		f.v.abort(f.v.c.error(f.cmd, &Error{Text: fmt.Sprintf("the folder got another UIDVALIDITY (%d) while it was open", n),
+			Kind: KindFolder, Scope: ScopeFolder, Retry: RetryNever, Err: ErrUIDValidity}))
+	}
+	return err
+}
+
+func (f *fetch) take(r *wire.Response, head bool) (bool, error) {
+	if r.Code == "UIDVALIDITY" && head && f.in.state == openYes {
+		return false, f.revalidate(r)
+	}
 	if r.Name != "FETCH" || f.in.state == openUnknown {
 		return false, nil
 	}
@@ -238,6 +261,11 @@ func (f *fetch) take(r *wire.Response, _ bool) (bool, error) {
 		m = &fetched{msg: Message{UID: uid}}
 		f.partial[uid] = m
 	}
+	if f.headers += len(got.msg.Header); f.headers > maxPartial {
+		f.release() // asked for again, singly in the end
+		f.headers, f.v.starved = 0, true
+		return false, nil
+	}
 	m.merge(got)
 	if m.have&f.work.read.Want == f.work.read.Want {
 		f.deliver(m)
@@ -249,7 +277,9 @@ func (f *fetch) take(r *wire.Response, _ bool) (bool, error) {
 
 func (f *fetch) deliver(p *fetched) {
 	delete(f.partial, p.msg.UID)
+	f.headers -= len(p.msg.Header)
 	f.work.got.AddNum(p.msg.UID)
+	f.v.c.useful()
 	if p.sink != nil {
 		p.msg.Body = p.sink.body
 	}
@@ -275,6 +305,17 @@ func (f *fetch) passed() {
 	for _, p := range f.partial {
 		if p.have&need == need {
 			f.deliver(p)
+		}
+	}
+}
+
+// starve gives up the bodies that still wait for their flags: the next body may wait for their room for ever.
+func (f *fetch) starve() {
+	for uid, p := range f.partial {
+		if p.sink != nil {
+			f.drop(p)
+			delete(f.partial, uid)
+			f.v.starved = true
 		}
 	}
 }
@@ -318,6 +359,7 @@ func (v *visit) sendFetch(ctx context.Context, w *work, in *opening, set imap.UI
 				return nil
 			}
 			f.passed() // their bodies must not hold the room that the next one waits for
+			f.starve()
 			return v
 		}
 	}

@@ -37,6 +37,7 @@ type Listing struct {
 	Personal []Namespace
 	Others   []Namespace // other users'
 	Shared   []Namespace
+	Lost     int  // lines of the list that could not be read: each may have been a folder
 	Complete bool // false: a line was malformed or a folder gave no STATUS; nothing may be derived from what is absent
 }
 

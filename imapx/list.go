@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +19,8 @@ type listing struct {
 	statuses map[string]folderStatus
 	subs     map[string]bool
 	broken   bool // an answer was malformed
+	lines    int  // folders and subscriptions
+	nameSize int  // bytes of their names
 }
 
 type folderStatus struct {
@@ -172,7 +175,7 @@ func (l *listing) take(r *wire.Response, _ bool) (taken bool, err error) {
 		return true, l.line(r)
 	case "LSUB":
 		f, err := parseList(r)
-		if err == nil && !hasAttr(f.Attrs, imap.MailboxAttrNoSelect) {
+		if err == nil && !hasAttr(f.Attrs, imap.MailboxAttrNoSelect) && !l.subs[key(f.Raw)] && l.room(f.Raw) {
 			l.subs[key(f.Raw)] = true // \NoSelect in LSUB means that only children are subscribed (RFC 3501 section 6.3.9)
 		}
 		return true, err
@@ -187,10 +190,14 @@ func (l *listing) take(r *wire.Response, _ bool) (taken bool, err error) {
 func (l *listing) line(r *wire.Response) error {
 	f, err := parseList(r)
 	if err != nil {
+		l.out.Lost++
 		return err
 	}
 	if i, ok := l.at[key(f.Raw)]; ok { // some servers list INBOX twice
 		l.out.Folders[i].Subscribed = l.out.Folders[i].Subscribed || f.Subscribed
+		return nil
+	}
+	if !l.room(f.Raw) {
 		return nil
 	}
 	l.at[key(f.Raw)] = len(l.out.Folders)
@@ -203,11 +210,29 @@ func (l *listing) status(r *wire.Response) (bool, error) {
 	if err != nil {
 		return true, err
 	}
+	name := string(raw)
+	if _, known := l.statuses[key(name)]; !known && !l.room(name) {
+		return true, nil
+	}
 	s, err := parseStatus(r)
 	if err == nil {
-		l.statuses[key(string(raw))] = s
+		l.statuses[key(name)] = s
 	}
 	return true, err
+}
+
+// room reports whether one name more may be kept. A list without an end would grow for as long as it comes: the connection
+// ends with it.
+func (l *listing) room(raw string) bool {
+	l.lines++
+	l.nameSize += len(raw)
+	if l.lines <= 3*maxFolders && len(l.out.Folders) < maxFolders && l.nameSize <= maxNames {
+		l.c.useful()
+		return true
+	}
+	l.c.fail(l.c.error(nil, &Error{Op: "LIST", Kind: KindProtocol, Scope: ScopeAccount, Retry: RetryNever,
+		Text: fmt.Sprintf("the server lists more than %d folders, or names of more than %d MiB together", maxFolders, maxNames>>20)}))
+	return false
 }
 
 // missing are the folders that can be opened and have no status yet.

@@ -20,6 +20,9 @@ func parseList(r *wire.Response) (Folder, error) {
 	var f Folder
 	err := r.P.List(func() error {
 		a, err := r.P.Atom()
+		if len(f.Attrs) >= maxAttrs {
+			return wire.Malformed("a folder with more than %d attributes", maxAttrs)
+		}
 		f.Attrs = append(f.Attrs, imap.MailboxAttr(a))
 		return err
 	})
@@ -36,6 +39,9 @@ func parseList(r *wire.Response) (Folder, error) {
 	name, err := r.P.AString()
 	if err != nil {
 		return f, err
+	}
+	if len(name) > maxName {
+		return f, wire.Malformed("a folder's name of %d bytes", len(name))
 	}
 	f.Raw = string(name)
 	f.Name = display(f.Raw)

@@ -47,7 +47,8 @@ type subscriptions struct {
 
 // subscribed asks for all subscriptions, for a folder's name may hold the wildcards of LIST.
 func (c *conn) subscribed(ctx context.Context, folder string) (subscriptions, error) {
-	var all []Folder
+	var s subscriptions
+	l := &listing{c: c}
 	h := &command{op: "LSUB", kind: KindFolder, scope: ScopeAccount}
 	w := c.command("LSUB").Raw(` "" "*"`)
 	if c.has(imap.CapListExtended) { // RFC 5258; IMAP4rev2 has no LSUB
@@ -59,20 +60,17 @@ func (c *conn) subscribed(ctx context.Context, folder string) (subscriptions, er
 			return false, nil
 		}
 		f, err := parseList(r)
-		if err == nil && (f.Subscribed || h.op == "LSUB" && !hasAttr(f.Attrs, imap.MailboxAttrNoSelect)) {
-			all = append(all, f)
+		if err != nil || !f.Subscribed && (h.op != "LSUB" || hasAttr(f.Attrs, imap.MailboxAttrNoSelect)) {
+			return true, err
 		}
-		return true, err
+		s.delim = f.Delim
+		if below(f.Raw, folder, f.Delim) && l.room(f.Raw) {
+			s.names = append(s.names, f.Raw)
+		}
+		return true, nil
 	}
 	if err := c.call(ctx, w, h); err != nil {
 		return subscriptions{}, err
-	}
-	var s subscriptions
-	for _, f := range all {
-		s.delim = f.Delim
-		if below(f.Raw, folder, f.Delim) {
-			s.names = append(s.names, f.Raw)
-		}
 	}
 	return s, nil
 }

@@ -1,7 +1,9 @@
 package imapx
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,20 +76,35 @@ func ordered(s imap.UIDSet) imap.UIDSet {
 			r.Start, r.Stop = r.Stop, r.Start
 		}
 		if i > 0 && len(out) > 0 && r.Start <= out[len(out)-1].Stop {
-			var sorted imap.UIDSet
-			for _, q := range s {
-				if q.Stop == 0 {
-					q.Stop = math.MaxUint32
-				}
-				if q.Start == 0 {
-					q.Start = math.MaxUint32
-				}
-				sorted.AddRange(min(q.Start, q.Stop), max(q.Start, q.Stop))
-			}
-			return sorted
+			return sorted(s)
 		}
 		if n := len(out); n > 0 && out[n-1].Stop+1 == r.Start {
 			out[n-1].Stop = r.Stop
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// sorted is ordered for a set in any order. A server may answer with a million UIDs from the highest down: one sort, not
+// an insertion for each.
+func sorted(s imap.UIDSet) imap.UIDSet {
+	all := make(imap.UIDSet, 0, len(s))
+	for _, r := range s {
+		if r.Stop == 0 {
+			r.Stop = math.MaxUint32
+		}
+		if r.Start == 0 {
+			r.Start = math.MaxUint32
+		}
+		all = append(all, imap.UIDRange{Start: min(r.Start, r.Stop), Stop: max(r.Start, r.Stop)})
+	}
+	slices.SortFunc(all, func(a, b imap.UIDRange) int { return cmp.Compare(a.Start, b.Start) })
+	out := all[:0]
+	for _, r := range all {
+		if n := len(out); n > 0 && uint64(r.Start) <= uint64(out[n-1].Stop)+1 {
+			out[n-1].Stop = max(out[n-1].Stop, r.Stop)
 			continue
 		}
 		out = append(out, r)

@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -31,7 +32,10 @@ func (v *visit) rounds(ctx context.Context) error {
 		if single {
 			return v.giveUp()
 		}
-		single = v.left() <= singleFrom || v.left() == before
+		if v.left() > maxSingle && v.left() == before && v.refused == 0 && !v.starved {
+			return v.nothing()
+		}
+		single = v.left() <= singleFrom || v.left() == before || v.starved
 	}
 	return nil
 }
@@ -83,6 +87,9 @@ func (v *visit) sinceOrAll(ctx context.Context, w *work) error {
 	}
 	if err == nil {
 		err = v.check(w.search)
+	}
+	if err == nil {
+		err = v.notNone(w)
 	}
 	return err
 }
@@ -161,10 +168,20 @@ func (v *visit) exist(ctx context.Context) error {
 			err = v.c.wait(ctx, s.cmd)
 		}
 		if err == nil {
+			err = v.check(s)
+		}
+		if err == nil {
 			w.wanted = intersect(w.wanted, s.found)
 		}
 	}
 	return err
+}
+
+// nothing is the end of a visit to a folder of which the server gave no message at all and refused none: to ask for each
+// singly would take a round trip for every one of perhaps millions.
+func (v *visit) nothing() error {
+	return v.c.error(nil, &Error{Op: "UID FETCH", Folder: display(v.v.Folder), Kind: KindFetch, Scope: ScopeFolder,
+		Text: fmt.Sprintf("the server lists %d messages and sends none of them", v.left())})
 }
 
 // giveUp names the messages that are there and do not come.

@@ -13,6 +13,7 @@ const (
 	windowFlags = 2000 // of one FETCH without
 	maxWindows  = 4    // FETCHes of one visit in flight
 	singleFrom  = 32   // so few missing messages are asked for singly at once
+	maxSingle   = 1000 // so many are not asked for singly where not one came and none was refused
 )
 
 // visit is one Visit at work. Flights follow one another; each holds the selection only while it sends, so that
@@ -28,6 +29,9 @@ type visit struct {
 	flight []*fetch   // in flight, oldest first
 	sent   []*command // that may still call the handler
 	cut    uint64     // the server's MESSAGELIMIT, 0: none known
+
+	refused int  // FETCHes
+	starved bool // answers came in an order in which they cannot be kept; the reader's while commands are in flight
 
 	mu  sync.Mutex
 	end error // of the handler; the visit is over
@@ -193,6 +197,9 @@ func (v *visit) searched(ctx context.Context, in *opening) error {
 		if err := v.check(w.search); err != nil {
 			return err
 		}
+		if err := v.notNone(w); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -259,6 +266,7 @@ func (v *visit) judge(f *fetch) error {
 	if f.cmd.status.name == "OK" || f.in.state != openYes {
 		return nil
 	}
+	v.refused++
 	e := v.c.refused(f.cmd, f.cmd.status)
 	switch {
 	case e.Kind == KindUnavailable || e.Scope == ScopeAccount:

@@ -3,6 +3,7 @@ package imapx
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -18,14 +19,18 @@ func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // search is one UID SEARCH in flight.
 type search struct {
-	cmd   *command
-	in    *opening
-	found imap.UIDSet
+	c      *conn
+	cmd    *command
+	in     *opening
+	found  imap.UIDSet
+	broken error // an answer that cannot be read to its end: what it would have named must not pass for gone
+	named  uint64
+	over   bool // more was named than there can be; the rest was not kept
 }
 
 // sendSearch asks which UIDs of set exist. finish runs on the reader once they are known; it may be nil.
 func (v *visit) sendSearch(ctx context.Context, in *opening, set imap.UIDSet, finish func(*search)) (*search, error) {
-	s := &search{in: in}
+	s := &search{c: v.c, in: in}
 	s.cmd = &command{op: "UID SEARCH", folder: v.v.Folder, kind: KindFetch, scope: ScopeFolder, data: s.take}
 	s.cmd.finish = func(h *command) {
 		s.found = ordered(s.found)
@@ -48,19 +53,40 @@ func (s *search) take(r *wire.Response, _ bool) (bool, error) {
 	if s.in.state != openYes {
 		return false, nil
 	}
+	before := s.named
 	switch r.Name {
 	case "SEARCH":
-		return true, s.numbers(r)
+		if s.over {
+			return false, nil // endless: see unwanted in guard.go
+		}
+		s.keep(before, s.numbers(r))
+		return true, s.broken
 	case "ESEARCH":
-		return s.extended(r)
+		if s.over {
+			return false, nil
+		}
+		taken, err := s.extended(r)
+		s.keep(before, err)
+		return taken, err
 	}
 	return false, nil
+}
+
+// keep notes that an answer was unreadable, and when no more of them can be meant.
+func (s *search) keep(before uint64, err error) {
+	if s.named > before {
+		s.c.useful()
+	}
+	if err != nil {
+		s.broken = err
+	}
+	s.over = s.named > uint64(min(s.in.opened.Messages, maxMessages))+surplus
 }
 
 // numbers reads `* SEARCH 1 2 3`; a server may send it in pieces, and a (MODSEQ n) may follow.
 func (s *search) numbers(r *wire.Response) error {
 	for {
-		if c := r.P.Peek(); c < '0' || c > '9' {
+		if c := r.P.Peek(); c == '(' || r.P.End() {
 			return nil
 		}
 		n, err := r.P.Number()
@@ -68,6 +94,7 @@ func (s *search) numbers(r *wire.Response) error {
 			return err
 		}
 		uid := imap.UID(n)
+		s.named++
 		if last := len(s.found) - 1; last >= 0 && s.found[last].Stop+1 == uid {
 			s.found[last].Stop = uid
 		} else if n != 0 {
@@ -105,6 +132,7 @@ func (s *search) extended(r *wire.Response) (bool, error) {
 				return true, err
 			}
 			found, err := parseSet(set)
+			s.named += size(found)
 			s.found = append(s.found, found...)
 			if err != nil {
 				return true, err
@@ -118,13 +146,33 @@ func (s *search) extended(r *wire.Response) (bool, error) {
 	return true, nil
 }
 
-// check refuses an answer that names more messages than there can be.
+// check refuses an answer that names more messages than there can be, or that could not be read.
 func (v *visit) check(s *search) error {
+	if s.broken != nil {
+		return v.c.error(s.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder, Err: s.broken,
+			Text: "the server's list of UIDs cannot be read: " + s.broken.Error()})
+	}
+	if n := size(s.found); n > maxMessages {
+		return v.c.error(s.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder,
+			Text: fmt.Sprintf("the server names %d messages; a folder of more than %d is not read", n, maxMessages)})
+	}
 	if n := size(s.found); n > uint64(s.in.opened.Messages)+surplus {
 		return v.c.error(s.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder,
 			Text: fmt.Sprintf("the server names %d messages in a folder of %d", n, s.in.opened.Messages)})
 	}
 	return nil
+}
+
+// notNone refuses a SEARCH for all messages that finds none in a folder which was just opened with some: that mail would be
+// passed over in silence.
+func (v *visit) notNone(w *work) error {
+	o := w.search.in.opened
+	all := len(w.set) == 1 && w.set[0].Start == 1 && (w.set[0].Stop == math.MaxUint32 || o.UIDNext > 0 && w.set[0].Stop >= o.UIDNext-1)
+	if !all || o.Messages == 0 || len(w.search.found) > 0 || limitOf(w.search.cmd.status) > 0 {
+		return nil
+	}
+	return v.c.error(w.search.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder,
+		Text: fmt.Sprintf("the folder has %d messages, and the server's search finds none of them", o.Messages)})
 }
 
 // limitOf reads the n of [MESSAGELIMIT n uid] (RFC 9738 section 3), 0 where the answer was not cut.
@@ -171,6 +219,9 @@ func (v *visit) searchInSteps(ctx context.Context, w *work, n uint64) error {
 		for _, s := range steps {
 			if err == nil {
 				err = v.c.wait(ctx, s.cmd)
+			}
+			if err == nil {
+				err = v.check(s)
 			}
 			all = append(all, s.found...)
 		}

@@ -81,6 +81,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if p.DryRun {
 		return a.foretell(ctx, jobs)
 	}
+	if err := a.tellUnlisted(ctx); err != nil {
+		return err
+	}
 	if err := a.review(ctx, jobs); err != nil {
 		return err
 	}

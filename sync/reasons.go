@@ -3,6 +3,7 @@ package sync
 // Why a message or folder could not be carried as it is: the words that the state, the events and the docs use.
 const (
 	reasonFolder       = "folder"         // the folder could not be opened, made or read
+	reasonListing      = "listing"        // lines of the source's list of folders could not be read: each may have been a folder
 	reasonSubscription = "subscription"   // the folder is there and could not be subscribed
 	reasonRefused      = "refused"        // the target refused the message
 	reasonTooBig       = "too-big"        // larger than the target takes

@@ -24,6 +24,7 @@
 //	S: text        the server says text and CRLF
 //	S= "text\x00"  … these bytes of a quoted Go string, and nothing else
 //	S= 700 "ab"    … 700 times
+//	N= 700 "<n> "  … 700 times, with the number in place of <n>; the client may close meanwhile
 //	C: pattern     the client says this line, ended by CRLF
 //	C= "text"      … these bytes, C= 700 "ab" … 700 times
 //	C!             the client closes

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -196,6 +197,8 @@ func (p *player) step(st step) error {
 		return p.send([]byte(p.fill(st.text) + "\r\n"))
 	case "S=":
 		return p.send(bytes.Repeat([]byte(p.fill(st.text)), st.times))
+	case "N=":
+		p.flood(st.text, st.times)
 	case "C:":
 		return p.expectLine(st.text)
 	case "C=":
@@ -234,6 +237,21 @@ func (p *player) send(b []byte) error {
 		time.Sleep(200 * time.Microsecond) // a segment of its own
 	}
 	return nil
+}
+
+// flood sends more than a client need take: it may close meanwhile.
+func (p *player) flood(text string, times int) {
+	note(&p.log, "S", fmt.Appendf(nil, "%d times %s", times, text))
+	w := bufio.NewWriterSize(p.conn, 64<<10)
+	for n := 1; n <= times; n++ {
+		if _, err := w.WriteString(strings.ReplaceAll(text, "<n>", strconv.Itoa(n))); err != nil {
+			return
+		}
+		if n%1000 == 0 && p.conn.SetDeadline(time.Now().Add(p.s.o.Timeout)) != nil {
+			return
+		}
+	}
+	_ = w.Flush()
 }
 
 func (p *player) expectLine(pattern string) error {

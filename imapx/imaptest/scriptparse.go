@@ -12,7 +12,7 @@ type step struct {
 	line  int
 	verb  string
 	text  string
-	times int           // of S= and C=
+	times int           // of S=, N= and C=
 	wait  time.Duration // of W: and Q:
 }
 
@@ -50,7 +50,7 @@ func (st *step) check() (err error) {
 	}
 	switch st.verb {
 	case "---", "C!", "S:", "C:":
-	case "S=", "C=":
+	case "S=", "N=", "C=":
 		st.times = 1
 		if n, rest, ok := strings.Cut(st.text, " "); ok && !strings.HasPrefix(n, `"`) {
 			if st.times, err = strconv.Atoi(n); err != nil || st.times < 0 || st.times > 1<<26 {

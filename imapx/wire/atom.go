@@ -7,8 +7,10 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// maxFlag bounds one flag in bytes; servers take far less.
-const maxFlag = 255
+const (
+	maxFlag  = 255  // bytes of one flag that is sent; servers take far less
+	maxFlags = 4096 // flags of one list that is read; Maildir has room for 26 keywords, Cyrus for 128
+)
 
 // IsAtom reports whether s may be sent as an atom (RFC 9051 section 9, ATOM-CHAR).
 func IsAtom(s string) bool {
@@ -46,6 +48,9 @@ func (p *Parser) Flags() ([]imap.Flag, error) {
 		}
 		if f := flagOf(s); f != "" && !IsRecent(f) {
 			flags = append(flags, f)
+		}
+		if len(flags) > maxFlags {
+			return Malformed("more than %d flags", maxFlags)
 		}
 		return nil
 	})

@@ -10,6 +10,9 @@ import (
 // maxDepth bounds nesting; the deepest answer in use is a BODYSTRUCTURE, which is not asked for here.
 const maxDepth = 64
 
+// maxAnnounced is the longest announcement of a literal in bytes: `~{n+}` with a number of 64 bits.
+const maxAnnounced = 24
+
 // Malformed makes an error that wraps ErrMalformed.
 func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
@@ -171,28 +174,33 @@ func (p *Parser) AString() ([]byte, error) {
 func (p *Parser) quoted() ([]byte, error) {
 	text := p.frame.Text
 	p.pos++
-	start := p.pos
-	var out []byte // only where there is something to unescape
-	for p.pos < len(text) {
+	start, escaped := p.pos, false
+	for ; p.pos < len(text); p.pos++ {
 		switch c := text[p.pos]; {
 		case c == '"':
-			if out == nil {
-				out = text[start:p.pos]
-			}
 			p.pos++
-			return out, nil
+			if escaped {
+				return unescape(text[start : p.pos-1]), nil
+			}
+			return text[start : p.pos-1], nil
 		case c == '\\' && p.pos+1 < len(text):
-			if out == nil {
-				out = append(make([]byte, 0, len(text)-start), text[start:p.pos]...)
-			}
+			escaped = true
 			p.pos++
-			out = append(out, text[p.pos])
-		case out != nil:
-			out = append(out, c)
 		}
-		p.pos++
 	}
 	return nil, Malformed("a quoted string without end")
+}
+
+// unescape makes room for the string alone: a line can hold a hundred thousand of them.
+func unescape(s []byte) []byte {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		out = append(out, s[i])
+	}
+	return out
 }
 
 // literal gives the literal announced at the current position, nil where there is none.
@@ -201,8 +209,8 @@ func (p *Parser) literal() *Literal {
 		return nil
 	}
 	l := &p.frame.Literals[p.lit]
-	end := bytes.IndexByte(p.frame.Text[p.pos:], '}')
-	if end < 0 || p.pos+end+1 != l.At {
+	// An announcement is digits in braces, for a line may hold any number of other braces.
+	if l.At <= p.pos || len(bytes.Trim(p.frame.Text[p.pos:min(l.At, p.pos+maxAnnounced)], "~{+}0123456789")) > 0 || l.At-p.pos > maxAnnounced {
 		return nil
 	}
 	p.pos = l.At

@@ -14,13 +14,15 @@ const readBuffer = 64 << 10
 
 // Limits bound what a server can make a reader hold. Zero fields mean the defaults.
 type Limits struct {
-	Line    int    // bytes of a frame without its literals; default 16 MiB (one SEARCH answer for 2 million messages)
+	Line    int    // bytes of a frame without its literals; default 1 MiB
+	Numbers int    // the same of an answer that is a list of numbers; default 16 MiB (one SEARCH for 2 million messages)
 	Literal uint64 // bytes of all literals kept in memory for one frame; default 8 MiB
 	Body    uint64 // bytes of the largest literal that can be meant; default 1 TiB
 }
 
 const (
-	defaultLine    = 16 << 20
+	defaultLine    = 1 << 20
+	defaultNumbers = 16 << 20
 	defaultLiteral = 8 << 20
 	defaultBody    = 1 << 40
 	maxLiterals    = 4096 // literals of one frame
@@ -66,6 +68,9 @@ type Reader struct {
 func NewReader(r io.Reader, limits Limits, hook Hook) *Reader {
 	if limits.Line == 0 {
 		limits.Line = defaultLine
+	}
+	if limits.Numbers == 0 {
+		limits.Numbers = max(limits.Line, defaultNumbers)
 	}
 	if limits.Literal == 0 {
 		limits.Literal = defaultLiteral
@@ -126,8 +131,8 @@ func (r *Reader) line() error {
 	f := &r.frame
 	for {
 		part, err := r.br.ReadSlice('\n')
-		if len(f.Text)+len(part) > r.limits.Line {
-			return fmt.Errorf("%w: a line of more than %d bytes", ErrProtocol, r.limits.Line)
+		if n := len(f.Text) + len(part); n > r.limits.Line && n > r.longest(part) {
+			return fmt.Errorf("%w: a line of more than %d bytes", ErrProtocol, r.longest(part))
 		}
 		f.Text = append(f.Text, part...)
 		if err == bufio.ErrBufferFull {
@@ -139,6 +144,20 @@ func (r *Reader) line() error {
 		f.Text = bytes.TrimSuffix(f.Text[:len(f.Text)-1], []byte("\r"))
 		return nil
 	}
+}
+
+// longest is what the frame may have, to which part comes next: only lists of numbers grow with the folder.
+func (r *Reader) longest(part []byte) int {
+	t := r.frame.Text
+	if len(t) == 0 {
+		t = part
+	}
+	for _, name := range [...]string{"* SEARCH ", "* ESEARCH ", "* VANISHED "} {
+		if len(t) >= len(name) && bytes.EqualFold(t[:len(name)], []byte(name)) {
+			return r.limits.Numbers
+		}
+	}
+	return r.limits.Line
 }
 
 // literal reads the literal that the frame just announced.
