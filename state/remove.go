@@ -60,6 +60,9 @@ func (r *Removed) remove(ctx context.Context, path, account string) error {
 		}
 		r.Source, r.Target = s.Source, s.Target
 	}
+	if err := r.removeKept(path); err != nil {
+		return errors.Join(err, l.release())
+	}
 	for _, suffix := range made() {
 		info, err := os.Lstat(path + suffix)
 		if errors.Is(err, fs.ErrNotExist) {

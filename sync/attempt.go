@@ -99,6 +99,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.tellUnkept(ctx); err != nil {
 		return err
 	}
+	if err := p.State.SweepKept(ctx, quarantined()); err != nil {
+		return err
+	}
 	if p.RecopyGone { // what was told of it is mended
 		if err := p.State.ClearAccountExceptions(ctx, reasonGone, nil); err != nil {
 			return err

@@ -51,6 +51,7 @@ type Options struct {
 	Filter        Filter          // what is left to a later pass; zero: nothing
 	RecopyGone    bool            // carry again what is gone-on-target
 	Mode          Mode            // its zero value: an ordinary pass
+	AlterNever    bool            // what the target refuses as it is stays behind, instead of being altered
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
 	Settle        time.Duration   // how long a dead connection's appends are waited for before anything is sent again; 0: 2 s

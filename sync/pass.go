@@ -38,8 +38,9 @@ type pass struct {
 
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report
-	progress time.Time // when a message was last carried, for RetryFor
-	online   bool      // both sides were reached once
+	progress time.Time     // when a message was last carried, for RetryFor
+	online   bool          // both sides were reached once
+	noted    map[told]bool // exceptions that are in the state and not told yet (ladder.go)
 }
 
 func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) {
@@ -55,6 +56,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		late:     make(map[key]bool),
 		damage:   newDamage(),
 		refusals: make(map[string]int),
+		noted:    make(map[told]bool),
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)
