@@ -87,7 +87,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 // keptOf tells whether there is anything of an account. A state file that was lost may have left the rest behind.
 func keptOf(dir, id string) bool {
 	found, err := filepath.Glob(globbed(filepath.Join(dir, state.FileName(id))) + "*")
-	return err == nil && len(found) > 0
+	return err == nil && len(found) > 0 || exists(state.Quarantine(dir, id))
 }
 
 // globbed keeps what a folder's name holds from being taken for a pattern.

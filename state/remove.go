@@ -45,7 +45,7 @@ func (r *Removed) remove(ctx context.Context, path, account string) error {
 	if err != nil {
 		return err
 	}
-	if len(mine) == 0 {
+	if _, err := os.Lstat(quarantineOf(path)); len(mine) == 0 && err != nil {
 		return &UnwritableError{Path: path, Err: fs.ErrNotExist}
 	}
 	l, err := takeLock(ctx, path)

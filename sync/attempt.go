@@ -60,6 +60,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.list(ctx); err != nil {
 		return err
 	}
+	if err := a.fits(ctx); err != nil {
+		return err
+	}
 	if err := a.lateBack(ctx); err != nil {
 		return err
 	}
@@ -97,6 +100,9 @@ func (p *pass) attempt(ctx context.Context) error {
 		return err
 	}
 	if err := a.tellUnkept(ctx); err != nil {
+		return err
+	}
+	if err := p.State.ClearAccountExceptions(ctx, reasonOverQuota, nil); err != nil {
 		return err
 	}
 	if err := p.State.SweepKept(ctx, quarantined()); err != nil {

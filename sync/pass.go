@@ -31,6 +31,8 @@ type pass struct {
 	onTarget   func(imapx.Listing)
 	lookBack   bool           // windows of a reverse pass are to be looked at
 	finalAt    time.Time      // when the final pass was, where that is why only new mail is carried
+	quotaAsked bool           // whether the target has room again, where an earlier pass found it full
+	tooFull    string         // how much room is missing, where that is known
 	askedAgain bool           // what earlier passes found unreadable was asked for
 	refusals   map[string]int // how often a folder was refused for now, by side and name; under mu
 
@@ -153,7 +155,7 @@ func (p *pass) attempts(ctx context.Context) error {
 		}
 		var ie *imapx.Error
 		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && n >= offlineTries(ie) {
-			return err
+			return p.measured(ctx, err)
 		}
 		if p.stopped() {
 			return ErrInterrupted

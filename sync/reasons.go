@@ -10,6 +10,7 @@ const (
 	reasonUnreadable   = "unreadable"     // the source does not give the message
 	reasonStub         = "stub"           // the source gives a text of its own in place of the message
 	reasonAltered      = "altered"        // carried in another form: the target refused the message as it is
+	reasonOverQuota    = "over-quota"     // the target has no room for what is still to come
 	reasonFlag         = "flag"           // carried without a flag that target folders do not keep
 	reasonDate         = "date"           // carried with another date: the source gave no INTERNALDATE, or none to believe, or the target refused it
 	reasonGone         = "gone-on-target" // many messages that were carried are not on the target any more
