@@ -23,9 +23,9 @@ import (
 	mailsync "mailmove/sync"
 )
 
-const forgetLong = `Removes what is kept of an account: its state file with log and lock, and its
-failed logins. No mail is touched on either side. The next pass over the account
-is a first one: it matches what is on both sides and copies what is missing, and
+const forgetLong = `Removes what is kept of an account: its state file with log and lock, its
+failed logins, and the files of mail that the target refused. No mail is touched
+on either side. The next pass over the account is a first one: it matches what is on both sides and copies what is missing, and
 also what was deleted on the target.`
 
 type forgetFlags struct {

@@ -190,7 +190,8 @@ func (w *window) split(ctx context.Context, refused []int, why error, stored map
 func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]state.Row) error {
 	m := w.letters[i]
 	var ie *imapx.Error
-	if errors.As(why, &ie) && ie.Code == imap.ResponseCodeTooBig {
+	// Dovecot says LIMIT of a size (quota_max_mail_size); of one message it says nothing else with that code.
+	if errors.As(why, &ie) && (ie.Code == imap.ResponseCodeTooBig || ie.Code == imap.ResponseCodeLimit) {
 		return w.leave(ctx, m, w.intent.Rows[i], reasonTooBig, why)
 	}
 	if ie != nil && ie.Code == "" {
