@@ -25,7 +25,7 @@ const (
 // rung is one step of the ladder.
 type rung struct {
 	step  alteration
-	words string // what it did, for the exception
+	words func(as *nature) string // what it did, for the exception
 	// over puts the step before w; nil: it leaves the bytes alone.
 	over func(w io.Writer, as *nature) stage
 }
@@ -33,12 +33,12 @@ type rung struct {
 // ladder has its steps in the order in which they are applied and, where one is enough, tried.
 func ladder() []rung {
 	return []rung{
-		{alterEnds, "bare CR and LF as CR LF", func(w io.Writer, _ *nature) stage { return &endsStage{out: w} }},
-		{alterNUL, "NUL as 0x80", func(w io.Writer, _ *nature) stage { return &nulStage{out: w} }},
-		{alterHeader, "header lines that are none kept as " + keptField + ", or an empty line put before the text", func(w io.Writer, as *nature) stage {
+		{alterEnds, always("CR and LF alone as CR LF"), func(w io.Writer, _ *nature) stage { return &endsStage{out: w} }},
+		{alterNUL, always("NUL as 0x80"), func(w io.Writer, _ *nature) stage { return &nulStage{out: w} }},
+		{alterHeader, (*nature).headerWords, func(w io.Writer, as *nature) stage {
 			return &headerStage{out: w, top: as.headless()}
 		}},
-		{alterKeywords, "without its keywords", nil},
+		{alterKeywords, always("without its keywords"), nil},
 	}
 }
 
@@ -60,6 +60,26 @@ type nature struct {
 
 // headless: nothing before the first empty line is a header.
 func (n *nature) headless() bool { return n.fields == 0 && n.wrong > 0 }
+
+func always(words string) func(*nature) string { return func(*nature) string { return words } }
+
+// headerWords says what the header stage does to it.
+func (n *nature) headerWords() string {
+	if n.headless() {
+		return "an empty line before the text, for it has no header"
+	}
+	var out []string
+	if n.spaced > 0 {
+		out = append(out, "no blanks before a header's colon")
+	}
+	if n.wrong > 0 {
+		out = append(out, "header lines that are none as "+keptField)
+	}
+	if n.endless {
+		out = append(out, "an empty line after the header")
+	}
+	return strings.Join(out, "; ")
+}
 
 // steps are those that would alter something.
 func (n *nature) steps() (out alteration) {
@@ -116,11 +136,11 @@ func choices(of alteration, size int64) (out []alteration) {
 }
 
 // words says what was altered.
-func (a alteration) words() string {
+func (a alteration) words(as *nature) string {
 	var out []string
 	for _, r := range ladder() {
 		if a&r.step != 0 {
-			out = append(out, r.words)
+			out = append(out, r.words(as))
 		}
 	}
 	return strings.Join(out, "; ")

@@ -39,12 +39,12 @@ func (w *window) climb(ctx context.Context, i int, first error, stored map[uint3
 			message.Body = a
 			if found, err := w.earlier(ctx, i, a, stored); found || err != nil {
 				if err == nil {
-					err = w.tellAltered(ctx, w.alteredAs(m, c, first))
+					err = w.tellAltered(ctx, w.alteredAs(m, as, c, first))
 				}
 				return found, err
 			}
 		}
-		e := w.alteredAs(m, c, first)
+		e := w.alteredAs(m, as, c, first)
 		if err := w.noteAltered(ctx, e); err != nil {
 			return false, err
 		}
@@ -63,10 +63,10 @@ func (w *window) climb(ctx context.Context, i int, first error, stored map[uint3
 }
 
 // alteredAs is the exception of a message that is carried in another form.
-func (w *window) alteredAs(m *letter, c alteration, why error) state.Exception {
+func (w *window) alteredAs(m *letter, as *nature, c alteration, why error) state.Exception {
 	h := &m.body.header
 	e := state.Exception{Pair: w.job.pair.ID, Folder: w.job.source.Name, UID: m.uid, Reason: reasonAltered,
-		Detail: "carried with " + c.words(), MessageID: h.text(fieldMessageID), Subject: h.text(fieldSubject), Date: h.text(fieldDate)}
+		Detail: "carried in another form: " + c.words(as), MessageID: h.text(fieldMessageID), Subject: h.text(fieldSubject), Date: h.text(fieldDate)}
 	var ie *imapx.Error
 	if errors.As(why, &ie) {
 		e.Code, e.Detail = string(ie.Code), e.Detail+"; as it is the target refused it: "+ie.Text

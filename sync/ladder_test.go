@@ -50,8 +50,8 @@ func oddities() []struct{ data, words string } {
 		{strings.ReplaceAll(h(2)+"\r\nbare\r\n", "\r\n", "\n"), "CR LF"},
 		{h(3) + "\r\nbare\nand nul\x00\r\n", "CR LF; NUL"},
 		{"From someone Tue May 5\r\n" + h(4) + "\r\nmbox\r\n", keptField},
-		{"no header at all\r\nbut text\r\n", keptField},
-		{"no header at all\r\nbut text\r\n", keptField}, // twins stay two
+		{"no header at all\r\nbut text\r\n", "empty line"},
+		{"no header at all\r\nbut text\r\n", "empty line"}, // twins stay two
 		{"only text\rDate: Tue, 5 May 2020 05:05:05 +0000\r\rand more\r", "CR LF"},
 		{h(5) + "\r\npoison\r\n", ""},
 	}
