@@ -284,9 +284,13 @@ func TestDieOnTheLadder(t *testing.T) {
 				take()
 			}
 			b.pass()
-			t.Logf("%d deaths", len(deaths))
+			step := 3 // all of them only in the long tests
+			if os.Getenv("MAILMOVE_E2E_MINUTES") != "" {
+				step = 1
+			}
+			t.Logf("%d deaths, one in %d is looked at", len(deaths), step)
 			for k, d := range deaths {
-				if noUIDs && k%3 > 0 {
+				if k%step > 0 {
 					continue
 				}
 				t.Run(fmt.Sprint(k), func(t *testing.T) {
