@@ -86,6 +86,8 @@ func valuesOf(f *pflag.Flag) cobra.CompletionFunc {
 		return cobra.FixedCompletions([]string{"source", "target"}, cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*tlsMode)(nil).Type():
 		return cobra.FixedCompletions(tlsModes(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Name == "alter":
+		return cobra.FixedCompletions(alterModes(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*compressMode)(nil).Type():
 		return cobra.FixedCompletions(compressModes(), cobra.ShellCompDirectiveNoFileComp)
 	}

@@ -50,10 +50,17 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 	if err != nil {
 		return err
 	}
-	show := &exceptionTable{out: a.out}
+	show := &exceptionTable{out: a.out, dir: dir}
 	var print func(string, state.ListedException) error = show.row
 	if asJSON {
-		print = func(account string, e state.ListedException) error { return exceptionJSON(a.out, account, e) }
+		var kept map[keptAt]string
+		of := ""
+		print = func(account string, e state.ListedException) error {
+			if of != account || kept == nil {
+				of, kept = account, keptPaths(dir, account)
+			}
+			return exceptionJSON(a.out, account, e, kept[keptAt{e.Pair, e.UID}])
+		}
 	}
 	failed := each(a, paths, func(path string) error {
 		err := state.ReadExceptions(ctx, path, func(account string, e state.ListedException) error {
@@ -72,6 +79,25 @@ func (s *selection) list(ctx context.Context, a *app, dir string, asJSON bool) e
 		_, failed = fmt.Fprintln(a.out, "no exceptions")
 	}
 	return failed
+}
+
+// keptAt is a message of an account.
+type keptAt struct {
+	pair int64
+	uid  uint32
+}
+
+// keptPaths gives the files of an account's quarantine. One that cannot be read has none to show.
+func keptPaths(dir, account string) map[keptAt]string {
+	out := make(map[keptAt]string)
+	files, err := state.KeptFiles(dir, account)
+	if err != nil {
+		return out
+	}
+	for k, path := range files {
+		out[keptAt{k.Pair, k.UID}] = path
+	}
+	return out
 }
 
 // exceptionState is the word for how an exception stands.
@@ -97,6 +123,8 @@ const (
 // may have a hundred thousand.
 type exceptionTable struct {
 	out                     io.Writer
+	dir                     string
+	kept                    map[keptAt]string // of the account that is being printed
 	accounts                int
 	listed, accepted, fresh int
 }
@@ -107,6 +135,7 @@ func (t *exceptionTable) row(account string, e state.ListedException) error {
 			fmt.Fprintln(t.out)
 		}
 		t.accounts++
+		t.kept = keptPaths(t.dir, account)
 		fmt.Fprintf(t.out, "%s:\n%-8s  %-14s  %-10s  %s  %s\n", ui.Clean(account), "STATE", "REASON", "UID", padded("FOLDER", folderColumns), "DETAIL")
 	}
 	t.listed++
@@ -117,12 +146,19 @@ func (t *exceptionTable) row(account string, e state.ListedException) error {
 	case "new":
 		t.fresh++
 	}
+	path := t.kept[keptAt{e.Pair, e.UID}]
+	if at := strings.LastIndex(e.Detail, "; kept: "); path != "" && at >= 0 { // it has a line of its own
+		e.Detail = e.Detail[:at]
+	}
 	uid := "-"
 	if e.UID != 0 {
 		uid = fmt.Sprint(e.UID)
 	}
 	_, err := fmt.Fprintf(t.out, "%-8s  %-14s  %-10s  %s  %s\n", word, ui.Short(ui.Clean(e.Reason), 14), uid,
 		padded(ui.Short(orElse(ui.Clean(e.Folder), "-"), folderColumns), folderColumns), exceptionDetail(e.Exception))
+	if path != "" && err == nil {
+		_, err = fmt.Fprintf(t.out, "%8s  dated %s, kept as %s\n", "", orElse(ui.Short(ui.Clean(e.Date), detailColumns), "-"), ui.Clean(path))
+	}
 	return err
 }
 
@@ -163,9 +199,10 @@ type exceptionRecord struct {
 	Date      string `json:"date"`
 	FirstPass int64  `json:"first_pass"`
 	LastPass  int64  `json:"last_pass"`
+	Kept      string `json:"kept"`
 }
 
-func exceptionJSON(w io.Writer, account string, e state.ListedException) error {
+func exceptionJSON(w io.Writer, account string, e state.ListedException, kept string) error {
 	return printJSON(w, exceptionRecord{account, exceptionState(e), e.Folder, e.UID, e.Reason, e.Code, e.Detail,
-		e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass})
+		e.MessageID, e.Subject, e.Date, e.FirstPass, e.LastPass, kept})
 }

@@ -23,10 +23,11 @@ import (
 	mailsync "mailmove/sync"
 )
 
-const forgetLong = `Removes what is kept of an account: its state file with log and lock, and its
-failed logins. No mail is touched on either side. The next pass over the account
-is a first one: it matches what is on both sides and copies what is missing, and
-also what was deleted on the target.`
+const forgetLong = `Removes what is kept of an account: its state file with log and lock, its
+failed logins, and the files of mail that the target refused. No mail is touched
+on either side. The next pass over the account is a first one: it matches what
+is on both sides and copies what is missing, and also what was deleted on the
+target.`
 
 type forgetFlags struct {
 	ids      []string
@@ -74,7 +75,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 		}
 	}
 	if !f.yes {
-		question := fmt.Sprintf("Forget all that is kept of %s? No mail is touched.", ui.Clean(strings.Join(f.ids, ", ")))
+		question := fmt.Sprintf("Forget all that is kept of %s? No mail on either side is touched.", ui.Clean(strings.Join(f.ids, ", ")))
 		a.task = asking
 		if err := confirm(ctx, terminal{a.in, a.err}, question); err != nil {
 			return err
@@ -87,7 +88,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 // keptOf tells whether there is anything of an account. A state file that was lost may have left the rest behind.
 func keptOf(dir, id string) bool {
 	found, err := filepath.Glob(globbed(filepath.Join(dir, state.FileName(id))) + "*")
-	return err == nil && len(found) > 0
+	return err == nil && len(found) > 0 || exists(state.Quarantine(dir, id))
 }
 
 // globbed keeps what a folder's name holds from being taken for a pattern.

@@ -43,7 +43,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 	defer func() { err = errors.Join(err, open.close()) }()
 	o := mailsync.Options{
 		Account: p.account, State: open.file, SpoolDir: p.stateDir, Mapping: p.mapping, Memory: p.memory, Budget: r.budget,
-		Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone,
+		Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, AlterNever: bool(p.alter),
 		Deletions: mailsync.Deletions(p.deletions.how), MaxDeletions: mailsync.Ceiling(p.deletions.most), DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Stop: stop,
 		Events: func(ev mailsync.Event) {

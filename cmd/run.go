@@ -44,7 +44,7 @@ func (p *pass) run(ctx context.Context, a *app) (err error) {
 	stop := a.stops.pass()
 	o := mailsync.Options{
 		Account: p.account, State: open.file, SpoolDir: p.stateDir, Mapping: p.mapping,
-		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone,
+		Memory: p.memory, Connections: p.connections, Filter: p.filter, RecopyGone: p.recopyGone, AlterNever: bool(p.alter),
 		Deletions: mailsync.Deletions(p.deletions.how), MaxDeletions: mailsync.Ceiling(p.deletions.most), DryRun: p.dryRun, RetryFor: p.retryTime(),
 		Events: render.Event, Stop: stop,
 	}

@@ -28,6 +28,7 @@ type syncFlags struct {
 	compress    compressMode
 	filter      filterFlags
 	cutover     cutover
+	alter       alterMode
 	recopyGone  bool
 	deletions   deletionFlags
 	loginNow    bool
@@ -117,6 +118,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 		s.IntVar(&f.connections, "connections", 2, "`N` connections to each server, 1 to 16")
 		s.Var(&f.retryFor, "retry-for", "how long a lost connection is made again; off: not at all")
 		s.Var(&f.compress, "compress", "compress the lines where the servers can: on, off, or auto, which is where a line is slow")
+		s.Var(&f.alter, "alter", "auto: what the target refuses goes there with the least change that it takes; never: as it is, or not at all")
 		s.BoolVar(&f.recopyGone, "recopy-gone", false, "copy again what is gone on the target, and was not moved there")
 		s.BoolVar(&f.strict, "strict", false, "exit 111 also for exceptions that are known, if they are not accepted")
 		s.BoolVar(&f.dryRun, "dry-run", false, "say what a pass would do and write nothing, not even state")
@@ -178,7 +180,7 @@ func (f *syncFlags) validate() (*pass, error) {
 	return &pass{
 		account: orElse(f.id, accountID(source, target)), source: source, target: target, stateDir: dir, mapping: mapping,
 		memory: int64(f.memory), connections: f.connections, retryFor: time.Duration(f.retryFor), compress: imapx.Compress(f.compress),
-		filter: filter, recopyGone: f.recopyGone, deletions: f.deletions, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
+		filter: filter, alter: f.alter, recopyGone: f.recopyGone, deletions: f.deletions, loginNow: f.loginNow, strict: f.strict, dryRun: f.dryRun, cutover: f.cutover,
 		output: f.output(), progress: time.Duration(f.progress), trace: f.trace,
 	}, nil
 }
@@ -205,6 +207,7 @@ type pass struct {
 	retryFor    time.Duration
 	compress    imapx.Compress
 	filter      mailsync.Filter
+	alter       alterMode
 	recopyGone  bool
 	deletions   deletionFlags
 	loginNow    bool

@@ -96,6 +96,14 @@ func (f *File) ClearExceptions(ctx context.Context, pair int64, uids []uint32) e
 	})
 }
 
+// ClearException removes the exception of one source UID and reason.
+func (f *File) ClearException(ctx context.Context, pair int64, uid uint32, reason string) error {
+	return f.write(ctx, "clear exceptions", func(t *tx) error {
+		_, err := t.exec(`DELETE FROM exceptions WHERE pair = ? AND uid = ? AND reason = ?`, pair, uid, reason)
+		return err
+	})
+}
+
 // ClearAccountExceptions removes the account's own exceptions (pair 0, UID 0) of one reason, but for those of the
 // flags in keep.
 func (f *File) ClearAccountExceptions(ctx context.Context, reason string, keep []string) error {

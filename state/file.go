@@ -21,6 +21,7 @@ type File struct {
 	reader  *sql.DB // never writes
 	writer  *writer // nil: read-only
 	reverse direction
+	keeping sync.Mutex // one message after the other goes into the quarantine
 	fresh   atomic.Bool
 	close   sync.Once
 	closed  error // what the first Close returned

@@ -45,7 +45,7 @@ func (r *Removed) remove(ctx context.Context, path, account string) error {
 	if err != nil {
 		return err
 	}
-	if len(mine) == 0 {
+	if _, err := os.Lstat(quarantineOf(path)); len(mine) == 0 && err != nil {
 		return &UnwritableError{Path: path, Err: fs.ErrNotExist}
 	}
 	l, err := takeLock(ctx, path)
@@ -59,6 +59,9 @@ func (r *Removed) remove(ctx context.Context, path, account string) error {
 			return errors.Join(&OtherAccountError{Path: path, Found: s.Account, Want: account}, l.release())
 		}
 		r.Source, r.Target = s.Source, s.Target
+	}
+	if err := r.removeKept(path); err != nil {
+		return errors.Join(err, l.release())
 	}
 	for _, suffix := range made() {
 		info, err := os.Lstat(path + suffix)

@@ -63,6 +63,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	if err := a.list(ctx); err != nil {
 		return err
 	}
+	if err := a.fits(ctx); err != nil {
+		return err
+	}
 	if err := a.lateBack(ctx); err != nil {
 		return err
 	}
@@ -112,6 +115,12 @@ func (p *pass) attempt(ctx context.Context) error {
 		return err
 	}
 	if err := a.tellUnkept(ctx); err != nil {
+		return err
+	}
+	if err := p.State.ClearAccountExceptions(ctx, reasonOverQuota, nil); err != nil {
+		return err
+	}
+	if err := p.State.SweepKept(ctx, quarantined()); err != nil {
 		return err
 	}
 	if p.RecopyGone { // what was told of it is mended

@@ -60,7 +60,7 @@ func (b *body) finish() {
 func (s *bodies) digester() *digester {
 	d, ok := s.digesters.Get().(*digester)
 	if !ok {
-		return newDigester()
+		return newLooseDigester()
 	}
 	d.reset()
 	return d
@@ -166,7 +166,7 @@ type digestOnly struct {
 }
 
 func newDigestOnly(size int64) *digestOnly {
-	return &digestOnly{size: size, header: newHeaderScanner(), sum: newDigester()}
+	return &digestOnly{size: size, header: newHeaderScanner(), sum: newLooseDigester()}
 }
 
 func (d *digestOnly) Write(p []byte) (int, error) {

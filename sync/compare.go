@@ -39,6 +39,9 @@ func NotCarried(reason string) bool {
 // ReasonDate is the reason of an exception that says that a message was carried with another date.
 const ReasonDate = reasonDate
 
+// ReasonAltered is the reason of an exception that says that a message was carried in another form.
+const ReasonAltered = reasonAltered
+
 // ReasonLateDouble is the reason of an exception that says that a message is on the target twice.
 const ReasonLateDouble = reasonLateDouble
 
@@ -113,6 +116,7 @@ type Hashed struct {
 	header headerScanner
 	exact  hash.Hash
 	normal *digester // nil: not asked for
+	loose  *digester // with normal
 }
 
 // NewHashed makes room for a body of size bytes. The normal form is hashed only where it is asked for: it costs as much
@@ -120,7 +124,7 @@ type Hashed struct {
 func NewHashed(size int64, normal bool) *Hashed {
 	h := &Hashed{exact: sha256.New()}
 	if normal {
-		h.normal = newDigester()
+		h.normal, h.loose = newDigester(), newLooseDigester()
 	}
 	h.Reset(size)
 	return h
@@ -132,6 +136,7 @@ func (h *Hashed) Reset(size int64) {
 	h.exact.Reset()
 	if h.normal != nil {
 		h.normal.reset()
+		h.loose.reset()
 	}
 }
 
@@ -141,6 +146,7 @@ func (h *Hashed) Write(p []byte) (int, error) {
 	h.exact.Write(p)
 	if h.normal != nil {
 		h.normal.Write(p)
+		h.loose.Write(p)
 	}
 	return len(p), nil
 }
@@ -149,6 +155,7 @@ func (h *Hashed) Write(p []byte) (int, error) {
 type Sums struct {
 	Exact       [32]byte // SHA-256 of the bytes
 	Normal      Print    // of the form that survives what servers are known to do to bytes; zero where it was not asked for
+	Loose       Print    // of the form that is the same for a message and its altered copy (docs/refused.md); with Normal
 	Fingerprint Print
 	Named       bool  // the fingerprint has something to go by
 	Size        int64 // bytes
@@ -159,7 +166,7 @@ func (h *Hashed) Sums() Sums {
 	s := Sums{Size: h.n}
 	h.exact.Sum(s.Exact[:0])
 	if h.normal != nil {
-		s.Normal = Print(h.normal.digest())
+		s.Normal, s.Loose = Print(h.normal.digest()), Print(h.loose.digest())
 	}
 	fp, named := h.header.fingerprint()
 	s.Fingerprint, s.Named = Print(fp), named

@@ -156,13 +156,28 @@ func (l *lane) refuse(ctx context.Context, j *job, row state.Row, b *body, reaso
 	if b != nil {
 		e.MessageID, e.Subject, e.Date = b.header.text(fieldMessageID), b.header.text(fieldSubject), b.header.text(fieldDate)
 	}
-	if err := l.State.PutRows(ctx, j.pair.ID, []state.Row{row}); err != nil {
+	// The exception first: a death in between must not leave a message that no pass tries and nobody was told of.
+	if err := l.except(ctx, e); err != nil {
 		return err
 	}
-	return l.except(ctx, e)
+	return l.State.PutRows(ctx, j.pair.ID, []state.Row{row})
 }
 
 var errEmpty = errors.New("the message has no bytes")
+
+// leave records a message that the target does not take, and keeps it as a file.
+func (w *writer) leave(ctx context.Context, m *letter, row state.Row, reason string, why error) error {
+	return w.refuse(ctx, w.job, row, m.body, reason, errKept{why, w.keepRefused(w.job, m)})
+}
+
+// errKept is a refusal with what became of the message.
+type errKept struct {
+	error
+	where string
+}
+
+func (e errKept) Error() string { return e.error.Error() + e.where }
+func (e errKept) Unwrap() error { return e.error }
 
 // tooBig says both sizes.
 func tooBig(size int64, limit uint64) error {

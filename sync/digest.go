@@ -13,6 +13,8 @@ type digester struct {
 	buf      []byte
 	newlines int // seen and not hashed yet, for they may be the last
 	cr       bool
+	begun    bool       // something was hashed
+	loose    *looseForm // nil: the strict form
 }
 
 // digestBuffer is what is hashed at once, in bytes.
@@ -25,10 +27,20 @@ func newDigester() *digester {
 	return &digester{sum: sha256.New(), buf: make([]byte, 0, digestBuffer)}
 }
 
+// newLooseDigester is for the ledger: what tells messages apart must not tell an altered copy from its original.
+func newLooseDigester() *digester {
+	d := newDigester()
+	d.loose = &looseForm{out: d}
+	return d
+}
+
 // reset makes a digester good for another message.
 func (d *digester) reset() {
 	d.sum.Reset()
-	d.buf, d.newlines, d.cr = d.buf[:0], 0, false
+	d.buf, d.newlines, d.cr, d.begun = d.buf[:0], 0, false, false
+	if d.loose != nil {
+		d.loose.reset()
+	}
 }
 
 func (d *digester) Write(p []byte) (int, error) {
@@ -36,6 +48,16 @@ func (d *digester) Write(p []byte) (int, error) {
 	if bytes.IndexByte(p, 0) >= 0 {
 		p = bytes.ReplaceAll(p, []byte{0}, []byte{0x80})
 	}
+	if d.loose != nil {
+		d.loose.write(p)
+	} else {
+		d.lines(p)
+	}
+	return n, nil
+}
+
+// lines takes text in which NUL is 0x80.
+func (d *digester) lines(p []byte) {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -46,7 +68,6 @@ func (d *digester) Write(p []byte) (int, error) {
 		d.newlines++
 		p = p[i+1:]
 	}
-	return n, nil
 }
 
 // text takes a piece of a line. A CR directly before the line's end belongs to the end.
@@ -65,6 +86,10 @@ func (d *digester) text(b []byte, ended bool) {
 }
 
 func (d *digester) put(b []byte) {
+	if d.loose != nil && !d.begun { // an empty line that the ladder put on top
+		d.newlines = 0
+	}
+	d.begun = true
 	for ; d.newlines > 0; d.newlines-- {
 		d.hash(oneLF)
 	}
@@ -85,6 +110,9 @@ func (d *digester) hash(b []byte) {
 
 // digest ends the message. Before another one the digester has to be reset.
 func (d *digester) digest() (k key) {
+	if d.loose != nil {
+		d.loose.end()
+	}
 	if d.cr {
 		d.put(oneCR)
 	}

@@ -20,6 +20,8 @@
 //     asked), check_judge.go (what it means), check_line.go;
 //   - the order of a pass: attempt.go, lane.go; retries: pass.go;
 //   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
+//   - mail that the target refuses: ladder.go, alter.go with alter_stages.go (what is altered), looseform.go (why an
+//     altered copy is the same message); a full target: quota.go; stub.go;
 //   - flags: flags.go, delta.go; mail that is on both sides already: adopt.go with match.go and identity.go;
 //   - deletions: deletions.go, deletions_judge.go (what is proven), deletions_do.go (what is done, and taken back);
 //   - after a lost connection or a kill: recover.go with locate.go;

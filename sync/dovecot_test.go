@@ -358,7 +358,19 @@ func TestOverQuota(t *testing.T) {
 	x := s.account(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := x.run(ctx); err == nil || !strings.Contains(err.Error(), "OVERQUOTA") {
-		t.Fatalf("error %v", err)
+	for n := range 2 {
+		if n == 1 {
+			x.Trace = filepath.Join(t.TempDir(), "trace")
+		}
+		_, err := x.run(ctx)
+		if err == nil || !strings.Contains(err.Error(), "OVERQUOTA") || !strings.Contains(err.Error(), "missing") {
+			t.Fatalf("error %v", err)
+		}
+		if n == 0 {
+			continue
+		}
+		if _, sent := verbs(t, x.Trace); slices.Contains(sent, "APPEND") || !slices.Contains(sent, "GETQUOTAROOT") {
+			t.Errorf("the mailbox is full, and the next pass sent %v", sent)
+		}
 	}
 }

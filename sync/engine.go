@@ -55,6 +55,7 @@ type Options struct {
 	Deletions     Deletions       // what becomes of copies whose message was deleted on the source; its zero value: they stay
 	MaxDeletions  Ceiling         // of one folder and pass; zero: 10 %
 	Mode          Mode            // its zero value: an ordinary pass
+	AlterNever    bool            // what the target refuses as it is stays behind, instead of being altered
 	DryRun        bool            // nothing is written to the target or the state
 	RetryFor      time.Duration   // how long a lost connection is made again without any progress; 0: 5 minutes
 	Settle        time.Duration   // how long a dead connection's appends are waited for before anything is sent again; 0: 2 s

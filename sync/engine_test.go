@@ -29,6 +29,7 @@ type bench struct {
 	dir      string
 	events   []Event
 	stop     chan struct{}
+	hook     func(string) // of the state
 }
 
 func newBench(t *testing.T) *bench {
@@ -59,7 +60,7 @@ func (b *bench) run(change ...func(*Options)) (r Report, err error) {
 func (b *bench) with(do func(context.Context, Options), change ...func(*Options)) {
 	b.t.Helper()
 	ctx := context.Background()
-	st, err := state.Open(ctx, state.Options{Dir: b.dir, Account: "a"})
+	st, err := state.Open(ctx, state.Options{Dir: b.dir, Account: "a", Hook: b.hook})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -55,6 +55,9 @@ func (c *fakeConn) Append(_ context.Context, b imapx.AppendBatch) (imapx.Pending
 		}
 	}
 	res := c.store(f, list)
+	if c.stored != nil {
+		c.stored()
+	}
 	c.release(afterNextBatch)
 	return fakePending{res: res}, nil
 }
@@ -99,6 +102,11 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 		if c.noDate != nil && c.noDate(m.date) {
 			refused = &imapx.Error{Op: "APPEND", Side: c.side, Text: "cannot", Kind: imapx.KindAppend, Scope: imapx.ScopeMessage}
 			res.Errs[i] = refused
+		}
+		if c.refuseFlags != nil {
+			if e := c.refuseFlags(m.flags); e != nil {
+				res.Errs[i], refused = e, e
+			}
 		}
 		if c.refuse == nil {
 			continue

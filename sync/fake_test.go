@@ -19,28 +19,30 @@ import (
 // fakeServer is a mail server in memory behind the engine's ports, for what real servers cannot be made to do
 // on demand. The conformance suite holds it against them.
 type fakeServer struct {
-	mu       sync.Mutex
-	folders  map[string]*fakeFolder
-	validity uint32
-	noModSeq bool
-	noUIDs   bool // no UIDPLUS
-	limit    uint64
-	multi    bool // a refused batch is refused as a whole
-	refuse   func(data []byte) *imapx.Error
-	noDate   func(time.Time) bool // dates that it refuses, without saying so
-	lose     func(n int) fate     // what becomes of the n-th batch, from 1
-	batches  int
-	bodies   int                                          // fetched since the last call to forget
-	before   func(verb string)                            // runs before each command, with the lock held
-	failOnce int                                          // after these many bodies the source refuses to go on, once
-	commands []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
-	noMove   bool                                         // MOVE copies first, and removes then
-	expunges expunging                                    // what the next EXPUNGE of deletions comes to
-	keeps    func(*fakeMessage) bool                      // messages that EXPUNGE says OK to and keeps
-	loseMove bool                                         // the next MOVE is done and its answer lost
-	damaged  map[*fakeMessage]imapx.Want                  // of which any of this is not given
-	breaks   func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
-	held     []held                                       // what dead connections sent and the server has not stored yet
+	mu          sync.Mutex
+	folders     map[string]*fakeFolder
+	validity    uint32
+	noModSeq    bool
+	noUIDs      bool // no UIDPLUS
+	limit       uint64
+	multi       bool // a refused batch is refused as a whole
+	refuse      func(data []byte) *imapx.Error
+	noDate      func(time.Time) bool // dates that it refuses, without saying so
+	lose        func(n int) fate     // what becomes of the n-th batch, from 1
+	batches     int
+	bodies      int                                          // fetched since the last call to forget
+	before      func(verb string)                            // runs before each command, with the lock held
+	failOnce    int                                          // after these many bodies the source refuses to go on, once
+	commands    []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
+	noMove      bool                                         // MOVE copies first, and removes then
+	expunges    expunging                                    // what the next EXPUNGE of deletions comes to
+	keeps       func(*fakeMessage) bool                      // messages that EXPUNGE says OK to and keeps
+	loseMove    bool                                         // the next MOVE is done and its answer lost
+	damaged     map[*fakeMessage]imapx.Want                  // of which any of this is not given
+	breaks      func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
+	held        []held                                       // what dead connections sent and the server has not stored yet
+	refuseFlags func([]imap.Flag) *imapx.Error
+	stored      func() // runs when a batch was stored, with the lock held
 }
 
 // fate of a batch whose connection dies.

@@ -35,13 +35,16 @@ type pass struct {
 	refusals   map[string]int  // how often a folder was refused for now, by side and name; under mu
 	deletes    bool            // deletions are carried
 	deleted    map[int64]int64 // what this pass deleted, by pair
+	quotaAsked bool            // whether the target has room again, where an earlier pass found it full
+	tooFull    string          // how much room is missing, where that is known
 
 	window atomic.Int64 // bytes of a window now, from windowLeast to windowBytes
 
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report
-	progress time.Time // when a message was last carried, for RetryFor
-	online   bool      // both sides were reached once
+	progress time.Time     // when a message was last carried, for RetryFor
+	online   bool          // both sides were reached once
+	noted    map[told]bool // exceptions that are in the state and not told yet (ladder.go)
 }
 
 func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) {
@@ -58,6 +61,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		damage:   newDamage(),
 		refusals: make(map[string]int),
 		deleted:  make(map[int64]int64),
+		noted:    make(map[told]bool),
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)
@@ -154,7 +158,7 @@ func (p *pass) attempts(ctx context.Context) error {
 		}
 		var ie *imapx.Error
 		if !errors.As(err, &ie) || ie.Retry == imapx.RetryNever || !p.online && n >= offlineTries(ie) {
-			return err
+			return p.measured(ctx, err)
 		}
 		if p.stopped() {
 			return ErrInterrupted

@@ -9,6 +9,9 @@ const (
 	reasonTooBig       = "too-big"        // larger than the target takes
 	reasonEmpty        = "empty"          // no bytes at all: APPEND cannot carry it
 	reasonUnreadable   = "unreadable"     // the source does not give the message
+	reasonStub         = "stub"           // the source gives a text of its own in place of the message
+	reasonAltered      = "altered"        // carried in another form: the target refused the message as it is
+	reasonOverQuota    = "over-quota"     // the target has no room for what is still to come
 	reasonFlag         = "flag"           // carried without a flag that target folders do not keep
 	reasonDate         = "date"           // carried with another date: the source gave no INTERNALDATE, or none to believe, or the target refused it
 	reasonGone         = "gone-on-target" // many messages that were carried are not on the target any more
@@ -21,5 +24,8 @@ const (
 // notCarried are the reasons of messages that are not on the target for all that is known. Once such a message is stored,
 // it has nothing to tell any more.
 func notCarried() []string {
-	return []string{reasonRefused, reasonTooBig, reasonEmpty, reasonUnreadable, reasonMoved, reasonAmbiguous}
+	return []string{reasonRefused, reasonTooBig, reasonEmpty, reasonUnreadable, reasonStub, reasonMoved, reasonAmbiguous}
 }
+
+// quarantined are the reasons of messages that are kept as files.
+func quarantined() []string { return []string{reasonRefused, reasonTooBig} }

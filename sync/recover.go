@@ -56,7 +56,7 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 			}
 		}
 	}
-	return nil
+	return a.settleAltered(ctx, windows)
 }
 
 func (a *attempt) pairsByID(ctx context.Context) (map[int64]state.Pair, error) {
@@ -210,11 +210,11 @@ func (a *attempt) targetLost(ctx context.Context, pair state.Pair, windows []sta
 func (a *attempt) ambiguous(ctx context.Context, pair state.Pair, rows []state.Row) error {
 	for _, r := range rows {
 		r.Status = state.Refused
-		if err := a.State.PutRows(ctx, pair.ID, []state.Row{r}); err != nil {
-			return err
-		}
 		if err := a.except(ctx, state.Exception{Pair: pair.ID, Folder: pair.SourceName, UID: r.SourceUID, Reason: reasonAmbiguous,
 			Detail: "it may have been stored and moved away on the target while the connection died; not sent again"}); err != nil {
+			return err
+		}
+		if err := a.State.PutRows(ctx, pair.ID, []state.Row{r}); err != nil {
 			return err
 		}
 	}

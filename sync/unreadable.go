@@ -215,7 +215,7 @@ func (a *attempt) known(ctx context.Context, jobs []*job) ([]asked, error) {
 	var out []asked
 	for _, e := range all {
 		j := byPair[e.Pair]
-		if e.Reason != reasonUnreadable || e.UID == 0 || e.Accepted || j == nil || e.LastPass == a.report.Pass {
+		if e.Reason != reasonUnreadable && e.Reason != reasonStub || e.UID == 0 || e.Accepted || j == nil || e.LastPass == a.report.Pass {
 			continue
 		}
 		rows, err := a.State.RowsBySource(ctx, e.Pair, []uint32{e.UID})
@@ -233,12 +233,16 @@ func (a *attempt) known(ctx context.Context, jobs []*job) ([]asked, error) {
 // one asks for a message. It gives its row once it comes, and why not where it does not; neither where it is gone, or
 // that is not known.
 func (h *hunt) one(ctx context.Context, u asked) (row *state.Row, why error) {
+	still := false // no more than a notice
 	h.question = question{u.job.source.Raw, u.job.sourceValidity(), wholeMessage}
 	res, err := h.conn.Visit(ctx, imapx.Visit{Folder: h.folder, UIDValidity: h.validity, Reads: []imapx.Read{{UIDs: uidSet([]uint32{u.UID}), Want: h.want}}},
 		imapx.VisitHandler{
 			Alloc: func(_ context.Context, size int64) (imapx.Body, error) { return newDigestOnly(size), nil },
 			Message: func(_ int, m imapx.Message) error {
 				b := m.Body.(*digestOnly)
+				if still = b.header.stub(); still {
+					return nil
+				}
 				fp, _ := b.header.fingerprint()
 				row = &state.Row{SourceUID: uint32(m.UID), Fingerprint: fp, Digest: b.sum.digest(),
 					Size: b.size, Date: unixOf(m.Date), Flags: flagText(m.Flags)}
@@ -246,6 +250,8 @@ func (h *hunt) one(ctx context.Context, u asked) (row *state.Row, why error) {
 			},
 		})
 	switch {
+	case still:
+		return nil, errStub
 	case err == nil:
 		return row, res.Failed[imap.UID(u.UID)]
 	case row != nil:

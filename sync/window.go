@@ -186,27 +186,45 @@ func (w *window) split(ctx context.Context, refused []int, why error, stored map
 
 // alone deals with the one message that the target does not want. A server that says nothing but NO may mean the
 // INTERNALDATE (RFC 9051 section 6.3.12 names it among the reasons): the message is tried once with the date that its
-// header has.
+// header has. Else the least change is looked for that the target takes; without one the message stays behind.
 func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]state.Row) error {
-	m, row := w.letters[i], &w.intent.Rows[i]
+	m := w.letters[i]
 	var ie *imapx.Error
-	named := !errors.As(why, &ie) || ie.Code != ""
-	if date, from := m.body.header.substitute(w.report.Started); !named && unixOf(date) != unixOf(m.date) {
-		given := m.date
-		m.date, row.Date = date, unixOf(date)
-		if err := w.again(ctx, []int{i}, stored); err != nil {
+	// Dovecot says LIMIT of a size (quota_max_mail_size); of one message it says nothing else with that code.
+	if errors.As(why, &ie) && (ie.Code == imap.ResponseCodeTooBig || ie.Code == imap.ResponseCodeLimit) {
+		return w.leave(ctx, m, w.intent.Rows[i], reasonTooBig, why)
+	}
+	if ie != nil && ie.Code == "" {
+		if carried, err := w.redate(ctx, i, stored); carried || err != nil {
 			return err
 		}
-		if _, ok := stored[m.uid]; !ok {
-			return nil // refused all the same, and told
+	}
+	if !w.AlterNever {
+		if carried, err := w.climb(ctx, i, why, stored); carried || err != nil {
+			return err
 		}
-		return w.tellDate(ctx, m, "the target refused the INTERNALDATE "+given.Format(time.RFC3339), from)
 	}
-	reason := reasonRefused
-	if ie != nil && ie.Code == imap.ResponseCodeTooBig {
-		reason = reasonTooBig
+	return w.leave(ctx, m, w.intent.Rows[i], reasonRefused, why)
+}
+
+// redate tries a message with the date of its header.
+func (w *window) redate(ctx context.Context, i int, stored map[uint32]state.Row) (carried bool, err error) {
+	m, row := w.letters[i], &w.intent.Rows[i]
+	date, from := m.body.header.substitute(w.report.Started)
+	if unixOf(date) == unixOf(m.date) {
+		return false, nil
 	}
-	return w.refuse(ctx, w.job, *row, m.body, reason, why)
+	given := row.Date
+	row.Date = unixOf(date)
+	refused, err := w.offer(ctx, i, imapx.AppendMessage{Flags: m.kept, Date: date, Body: m.body}, stored)
+	if err != nil {
+		return false, err
+	}
+	if refused != nil {
+		row.Date = given
+		return false, nil
+	}
+	return true, w.tellDate(ctx, m, "the target refused the INTERNALDATE "+m.date.Format(time.RFC3339), from)
 }
 
 // again sends a part of the window once more, under the same intent.

@@ -38,13 +38,15 @@ type writer struct {
 
 	mu      sync.Mutex // guards the rest
 	stored  int64
-	unnamed []state.Window // stored, and the server did not tell the UIDs
-	err     error          // why a window could not be settled
+	claimed map[uint32]bool // altered copies of an earlier pass that were found
+	unnamed []state.Window  // stored, and the server did not tell the UIDs
+	err     error           // why a window could not be settled
 	wg      sync.WaitGroup
 }
 
 func newWriter(l *lane, j *job) *writer {
-	return &writer{lane: l, job: j, slots: make(chan struct{}, windowsInFlight), woken: make(chan struct{}, 1)}
+	return &writer{lane: l, job: j, slots: make(chan struct{}, windowsInFlight), woken: make(chan struct{}, 1),
+		claimed: make(map[uint32]bool)}
 }
 
 // run fills windows and sends them until the letters end, then waits for every answer.
@@ -101,12 +103,16 @@ func (w *writer) take(ctx context.Context, m *letter) error {
 	}
 	limit := w.dst.Limits().Append
 	switch size := m.body.size; {
+	case m.body.header.stub():
+		err := w.refuse(ctx, w.job, state.Row{SourceUID: m.uid}, m.body, reasonStub, errStub)
+		m.body.Release()
+		return err
 	case size == 0: // in a MULTIAPPEND it would mean "abort" (RFC 3502)
 		err := w.refuse(ctx, w.job, m.row(), m.body, reasonEmpty, errEmpty)
 		m.body.Release()
 		return err
 	case limit > 0 && uint64(size) > limit:
-		err := w.refuse(ctx, w.job, m.row(), m.body, reasonTooBig, tooBig(size, limit))
+		err := w.leave(ctx, m, m.row(), reasonTooBig, tooBig(size, limit))
 		m.body.Release()
 		return err
 	}
@@ -207,12 +213,22 @@ func (w *writer) drop() {
 func (w *writer) done(rows []state.Row, unnamed *state.Window) {
 	w.window.Store(min(w.window.Load()*2, windowBytes))
 	w.mu.Lock()
-	w.stored += int64(len(rows))
+	found := make(map[uint32]bool)
+	for _, r := range rows {
+		if r.TargetUID != 0 && w.claimed[r.TargetUID] {
+			found[r.SourceUID] = true
+		}
+	}
+	w.stored += int64(len(rows) - len(found))
 	if unnamed != nil {
 		w.unnamed = append(w.unnamed, *unnamed)
 	}
 	w.mu.Unlock()
+	w.count(func(r *Report) { r.Matched += int64(len(found)) })
 	for _, r := range rows {
+		if found[r.SourceUID] {
+			continue
+		}
 		w.copied(w.job.source.Name, r.Size)
 	}
 }

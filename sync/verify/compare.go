@@ -179,6 +179,7 @@ type doubt int
 const (
 	same        doubt = iota // the servers' words for the sizes differ, and nothing else
 	sameInForm               // the normal forms are equal
+	sameAltered              // equal but for what the ladder may alter
 	different                // other bytes
 	notOnSource              // the source lists it and does not give it
 	notOnTarget
@@ -221,6 +222,8 @@ func doubtOf(a, b int, here, there read) doubt {
 		return same
 	case s.Normal == t.Normal:
 		return sameInForm
+	case s.Loose == t.Loose:
+		return sameAltered
 	}
 	return different
 }

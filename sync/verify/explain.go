@@ -22,7 +22,7 @@ func (c *comparison) differ(k couple, doubts map[int]doubt) (Difference, bool) {
 	s, t := &c.src[k.a], &c.dst[k.b]
 	var found []finding
 	if k.doubt {
-		if f := bytesDiffer(doubts[k.a], s, t); f.word != "" {
+		if f := c.bytesDiffer(doubts[k.a], s, t); f.word != "" {
 			found = append(found, f)
 		}
 	}
@@ -60,7 +60,13 @@ func (c *comparison) difference(s, t *rec) Difference {
 	return d
 }
 
-func bytesDiffer(d doubt, s, t *rec) finding {
+func (c *comparison) bytesDiffer(d doubt, s, t *rec) finding {
+	if d == sameAltered {
+		d = different
+		if e, known := c.altered(s); known {
+			return finding{KnownException, e.Reason + ": " + e.Detail}
+		}
+	}
 	switch d {
 	case sameInForm:
 		return finding{ByServer, "the bytes differ in line ends or NUL only"}
@@ -77,6 +83,11 @@ func bytesDiffer(d doubt, s, t *rec) finding {
 		return finding{ByUser, "it vanished while this was read"}
 	}
 	return finding{}
+}
+
+// altered is the exception of a message that passes carried in another form, because the target refused it as it is.
+func (c *comparison) altered(s *rec) (state.Exception, bool) {
+	return c.except(c.group[s.from], s.uid, func(reason string) bool { return reason == mailsync.ReasonAltered })
 }
 
 // datesDiffer compares INTERNALDATE. Where the source has none to believe, the message was carried with another one.
@@ -104,6 +115,7 @@ func (c *comparison) flagsDiffer(s, t *rec) (out []finding) {
 	if s.flags == t.flags {
 		return nil
 	}
+	_, droppedKeyword := c.altered(s)
 	here, there, lacking := flagSet(s.flags), flagSet(t.flags), c.lacking(s)
 	e := c.ledger.of(s)
 	var carried map[string]string
@@ -113,6 +125,8 @@ func (c *comparison) flagsDiffer(s, t *rec) (out []finding) {
 	for _, f := range slices.Sorted(maps.Keys(here)) {
 		switch _, both := there[f]; {
 		case both:
+		case droppedKeyword && !strings.HasPrefix(f, `\`):
+			out = append(out, finding{KnownException, mailsync.ReasonAltered + ": carried without " + here[f]})
 		case lacking[f] != "":
 			out = append(out, finding{KnownException, "flag: the target folder does not keep " + here[f]})
 		default:
