@@ -24,8 +24,12 @@ import (
 	mailsync "mailmove/sync"
 )
 
-// passEnv carries a transfer to a child process: the test binary runs itself again, so that it can be killed.
-const passEnv = "MAILMOVE_TEST_PASS"
+// passEnv carries a transfer to a child process, so that it can be killed: the test binary runs itself again, or the one
+// that childEnv names, which is built without the race detector and starts faster.
+const (
+	passEnv  = "MAILMOVE_TEST_PASS"
+	childEnv = "MAILMOVE_TEST_CHILD"
+)
 
 // long reports that these are the long tests.
 func long() bool { return os.Getenv("MAILMOVE_E2E_MINUTES") != "" }
@@ -183,7 +187,7 @@ func (x transfer) start(t testing.TB) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(cmp.Or(os.Getenv(childEnv), os.Args[0]))
 	cmd.Env = append(os.Environ(), passEnv+"="+string(text))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
