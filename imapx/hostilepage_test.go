@@ -39,7 +39,7 @@ ends in a pass, in an exception (a message or a folder that is left out and told
 code. Nothing hangs, and memory does not depend on the server's good will.
 
 Made by ` + "`go test ./imapx -run TestHostile -update`" + ` from imapx/testdata/hostile; TestHostileServers plays the files,
-bounds the time of each by 20 seconds and its memory by ` + fmt.Sprint(memoryOfOne>>20) + ` MiB.
+bounds the time of each by 90 seconds and its memory by ` + fmt.Sprint(memoryOfOne>>20) + ` MiB.
 
 ## Bounds
 

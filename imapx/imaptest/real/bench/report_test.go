@@ -279,7 +279,6 @@ const howItIsMeasured = `## How it is measured
   (` + "`ru_maxrss`" + `); the proxy and the servers are not in it, but share the CPUs.
 - imapsync is not in Debian: ` + "`make bench IMAPSYNC=path`" + ` measures it too.
 - Round trips do not depend on a machine: ` + "`make test`" + ` counts them.
-- Courier is not measured. ` + "`nochange N blind`" + ` is a Dovecot that offers neither CONDSTORE nor QRESYNC, as Courier
-  does; a Courier may be slower or faster.
+- ` + "`nochange N blind`" + ` is a Dovecot that offers neither CONDSTORE nor QRESYNC, as Courier does; a Courier is slower.
 - ` + "`make bench LINES='first S' ROUNDS=1`" + ` measures one line anew; the others keep their figures and dates.
 `
