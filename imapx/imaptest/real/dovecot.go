@@ -4,18 +4,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"mailmove/imapx/imaptest"
 )
@@ -51,9 +48,7 @@ type Server struct {
 	plain     string
 	tls       string
 	owner     *os.File
-	cmd       *exec.Cmd
-	exited    chan struct{}
-	exit      error // valid once exited is closed
+	master    *process
 	stop      sync.Once
 	freshUser atomic.Int64
 }
@@ -89,7 +84,7 @@ func (o Options) filled() Options {
 
 func start(t testing.TB, from string, o Options) (s *Server, err error) {
 	sweep()
-	s = &Server{t: t, exited: make(chan struct{})}
+	s = &Server{t: t}
 	t.Cleanup(s.Stop)
 	if s.id, err = whoami(); err != nil {
 		return nil, err
@@ -190,24 +185,17 @@ func (s *Server) run(o Options) error {
 	if err := os.WriteFile(conf, []byte(s.config(o, ports[0], ports[1])), 0o644); err != nil {
 		return err
 	}
-	if err := s.master(conf, files); err != nil {
+	if err := s.launch(conf, files); err != nil {
 		return err
 	}
-	hello := make(chan error, 1)
-	go func() { hello <- greeted(s.plain) }()
-	select {
-	case err := <-hello:
-		if err != nil {
-			return fmt.Errorf("no greeting: %w\n%s", err, s.Log())
-		}
-		return nil
-	case <-s.exited:
-		return fmt.Errorf("it ended at once: %v\n%s", s.exit, s.Log())
+	if err := ready(s.plain, s.master.exited); err != nil {
+		return fmt.Errorf("%w\n%s", err, s.Log())
 	}
+	return nil
 }
 
-// master starts Dovecot in a process group of its own.
-func (s *Server) master(conf string, sockets []*os.File) error {
+// launch starts Dovecot's master.
+func (s *Server) launch(conf string, sockets []*os.File) error {
 	// LISTEN_PID must name the process itself (sd_listen_fds(3)): only a shell can say that before the exec.
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" -F -c "$1"`, filepath.Join(s.base, "dovecot"), conf)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH=" + s.base + "/deps", "LISTEN_FDS=2", "TZ=UTC"}
@@ -219,55 +207,18 @@ func (s *Server) master(conf string, sockets []*os.File) error {
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
-	started := make(chan error)
-	go func() {
-		// Pdeathsig comes when the thread ends that forked: this one stays until the server is gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			s.exit = cmd.Wait()
-			close(s.exited)
-		}
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	s.cmd = cmd
-	return nil
-}
-
-func greeted(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
-		return err
-	}
-	b := make([]byte, 4)
-	if _, err := io.ReadFull(c, b); err != nil {
-		return err
-	}
-	if string(b) != "* OK" {
-		return fmt.Errorf("it begins with %q", b)
-	}
-	return nil
+	s.master, err = launch(cmd, nil, syscall.SIGTERM)
+	return err
 }
 
 // Stop ends the server and removes its files. The end of the test calls it; calling it again is harmless.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
-		if s.cmd != nil {
+		if s.master != nil {
 			if s.t.Failed() {
 				s.t.Logf("Dovecot %s:\n%s", s.plain, s.Log())
 			}
-			// The whole group at once: a polite end takes Dovecot a second, and its files go away anyway.
-			_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-			<-s.exited
+			s.master.kill()
 		}
 		for _, dir := range []string{s.mail, s.base} {
 			if dir != "" {
@@ -297,9 +248,14 @@ func (s *Server) FreshUser() string { return fmt.Sprintf("u%d", 1000+s.freshUser
 
 // Log is what the server wrote so far, the last 16 KB of it.
 func (s *Server) Log() string {
+	return logs(s.base, "output", "log")
+}
+
+// logs are the last 16 KB of each file.
+func logs(dir string, names ...string) string {
 	var b strings.Builder
-	for _, name := range []string{"output", "log"} {
-		text, err := os.ReadFile(filepath.Join(s.base, name))
+	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
 			b.Write(text[max(0, len(text)-16<<10):])
 		}
