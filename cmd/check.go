@@ -173,7 +173,7 @@ func (k *checking) run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	logins, err := p.openLogins(ctx, a)
+	logins, err := p.openLogins(ctx, a, file)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@ func (d *dispatcher) foundBlocked(e *entry) bool {
 			d.blocked[c.Server] = b
 			if !d.f.quiet && !d.f.json {
 				d.show.Above(func() {
-					d.a.warn("%s is left alone for now, for logins failed there in a row; its other accounts wait", c.Server)
+					d.a.warn("%s is left alone for now, for logins failed there in a row; its other accounts wait, until %s at the longest",
+						c.Server, by.Until.Local().Format(time.TimeOnly))
 				})
 			}
 		}
@@ -88,7 +89,7 @@ func (d *dispatcher) begun(e *entry) {
 }
 
 // hopeless takes out the accounts whose server is left alone and will not be opened by this run: nobody is under way who
-// could, and no login has worked there before, or its time is too long.
+// could, and no login has worked there before, or its time is too long, or their own login was refused the last time.
 func (d *dispatcher) hopeless() (out []*entry) {
 	if d.running > 0 {
 		return nil
@@ -127,7 +128,7 @@ func (d *dispatcher) canBegin(some []*entry) bool {
 
 func (d *dispatcher) withoutHope(e *entry) (*fleet.BlockedError, int) {
 	for side, c := range e.claims {
-		if b := d.blocked[c.Server]; b != nil && (!d.open[c.Server] || time.Until(b.by.Until) > longestBlock) {
+		if b := d.blocked[c.Server]; b != nil && (!d.open[c.Server] || e.refused || time.Until(b.by.Until) > longestBlock) {
 			return b.by, side
 		}
 	}

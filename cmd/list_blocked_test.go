@@ -82,6 +82,11 @@ func TestNobodyWaitsForAClosedServer(t *testing.T) {
 	if out := d.hopeless(); len(out) > 0 {
 		t.Error("a login worked there before: it is worth waiting")
 	}
+	of["b"].refused = true
+	if out := d.hopeless(); len(out) != 1 || out[0] != of["b"] {
+		t.Errorf("the run waits for a password that was wrong the last time: %d given up", len(out))
+	}
+	of["b"].refused, d.waiting = false, []*entry{of["a"], of["b"]}
 	by.Until = time.Now().Add(4 * time.Hour)
 	out := d.hopeless()
 	if len(out) != 2 || len(d.waiting) != 0 {

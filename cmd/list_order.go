@@ -46,6 +46,11 @@ func isMeant(word string, o fleet.Outcome) bool {
 	return false
 }
 
+// wasRefusedBefore tells whether the last pass over an account ended with its login.
+func wasRefusedBefore(o fleet.Outcome) bool {
+	return o.Word == wordFailed && (o.Code == authCode("source") || o.Code == authCode("target"))
+}
+
 // misspelt refuses a name that no row has: a slip would look like a run that had nothing to do.
 func (r *listRun) misspelt(l *listFlags) error {
 	for _, g := range l.groups {
@@ -94,7 +99,7 @@ func (r *listRun) past(ctx context.Context, e *entry) (fleet.Outcome, error) {
 }
 
 // inOrder gives the chosen accounts, small deltas first: those that came to an end before, then those that began, then new
-// ones; of two the one with the smaller state, which is the one with less mail; else as they stand in the list.
+// ones, then those whose login was refused the last time: three of them in a row would keep the others out; of two the one with the smaller state, which is the one with less mail; else as they stand in the list.
 func (r *listRun) inOrder() []*entry {
 	type placed struct {
 		*entry
@@ -112,6 +117,9 @@ func (r *listRun) inOrder() []*entry {
 		}
 		if !r.before[e.account].Good.IsZero() {
 			p.class = 0
+		}
+		if e.refused = wasRefusedBefore(r.before[e.account]); e.refused {
+			p.class = 3
 		}
 		all = append(all, p)
 	}

@@ -51,6 +51,7 @@ type entry struct {
 	lanes    int
 	claims   []sharing.Claim // of the source and of the target
 	chosen   bool
+	refused  bool // its login, in the pass before
 	problems []accounts.Problem
 	outcome  outcome
 

@@ -14,6 +14,7 @@ import (
 
 	"mailmove/imapx"
 	"mailmove/imapx/auth"
+	"mailmove/state"
 	"mailmove/state/fleet"
 )
 
@@ -29,8 +30,8 @@ type logins struct {
 // openLogins opens the memory and asks for both sides before either is connected. A person at a terminal may always
 // try, and so may who insists (--login-now); how it ends is noted all the same. A dry run makes no file for it, and
 // uses the one that is there. Over a list nobody tries: who sits there means the list, not
-// each login of it.
-func (p *pass) openLogins(ctx context.Context, a *app) (*logins, error) {
+// each login of it. The account's state, where it has one, tells whether its logins worked.
+func (p *pass) openLogins(ctx context.Context, a *app, file *state.File) (*logins, error) {
 	l := &logins{fleet: p.fleet, shared: p.listed}
 	if !p.listed && (!p.dryRun || exists(filepath.Join(p.stateDir, fleet.FileName))) {
 		f, err := fleet.Open(ctx, p.stateDir)
@@ -39,7 +40,11 @@ func (p *pass) openLogins(ctx context.Context, a *app) (*logins, error) {
 		}
 		l.fleet = f
 	}
-	l.source, l.target = newGate(l.fleet, p.source), newGate(l.fleet, p.target)
+	worked, err := workedBefore(ctx, file)
+	if err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	l.source, l.target = newGate(l.fleet, p.source, worked), newGate(l.fleet, p.target, worked)
 	if p.loginNow || !p.listed && term.IsTerminal(int(a.in.Fd())) {
 		return l, nil
 	}
@@ -49,6 +54,26 @@ func (p *pass) openLogins(ctx context.Context, a *app) (*logins, error) {
 		}
 	}
 	return l, nil
+}
+
+// mostInterrupted bounds how far back an interrupted pass, which tells nothing of its logins, is looked behind.
+const mostInterrupted = 10
+
+// workedBefore tells whether the last pass over an account that was not interrupted came to its end: then both logins worked.
+func workedBefore(ctx context.Context, file *state.File) (bool, error) {
+	if file == nil {
+		return false, nil
+	}
+	passes, err := file.Passes(ctx, mostInterrupted)
+	for _, p := range passes {
+		switch p.Result {
+		case state.ResultDone, state.ResultExceptions:
+			return true, nil
+		case state.ResultFailed:
+			return false, nil
+		}
+	}
+	return false, err
 }
 
 func exists(path string) bool {
@@ -71,6 +96,7 @@ type gate struct {
 	server string
 	user   string
 	secret auth.Secret
+	worked bool // in the account's last pass
 
 	mu      sync.Mutex
 	trial   *trial // the login that is under way, or the last one that failed
@@ -84,12 +110,12 @@ type trial struct {
 	err  error // valid when done is closed
 }
 
-func newGate(f *fleet.Fleet, ep imapx.Endpoint) *gate {
-	return &gate{fleet: f, side: ep.Side, server: loginServer(ep), user: loginUser(ep), secret: ep.Password}
+func newGate(f *fleet.Fleet, ep imapx.Endpoint, worked bool) *gate {
+	return &gate{fleet: f, side: ep.Side, server: loginServer(ep), user: loginUser(ep), secret: ep.Password, worked: worked}
 }
 
 func (g *gate) login() fleet.Login {
-	return fleet.Login{Server: g.server, User: g.user, Credential: []byte(g.secret.Reveal())}
+	return fleet.Login{Server: g.server, User: g.user, Credential: []byte(g.secret.Reveal()), Worked: g.worked}
 }
 
 // loginServer is what would block this machine: the address that is dialled. The standard ports belong to one

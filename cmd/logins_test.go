@@ -66,7 +66,7 @@ func TestGate(t *testing.T) {
 		later int64 // dials of one that comes afterwards
 	}{{"refused", refused, 0}, {"lost", lost, 1}} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newGate(nil, imapx.Endpoint{})
+			g := newGate(nil, imapx.Endpoint{}, false)
 			var dials, failed atomic.Int64
 			begun, end := make(chan struct{}), make(chan struct{})
 			dial := func() (session, error) {
@@ -100,7 +100,7 @@ func TestGate(t *testing.T) {
 			}
 		})
 	}
-	g := newGate(nil, imapx.Endpoint{})
+	g := newGate(nil, imapx.Endpoint{}, false)
 	if _, err := through(t.Context(), g, func() (session, error) { return session{}, nil }); err != nil {
 		t.Fatal(err)
 	}

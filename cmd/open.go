@@ -27,7 +27,7 @@ func (p *pass) open(ctx context.Context, a *app) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	logins, err := p.openLogins(ctx, a)
+	logins, err := p.openLogins(ctx, a, file)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

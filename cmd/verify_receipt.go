@@ -89,7 +89,7 @@ func (f *verifyFlags) holdReceipt(c *cobra.Command, a *app) (err error) {
 		return err
 	}
 	p := &pass{account: receipt.Account, source: ep, target: ep, stateDir: dir, loginNow: f.loginNow, dryRun: true}
-	logins, err := p.openLogins(c.Context(), a)
+	logins, err := p.openLogins(c.Context(), a, nil)
 	if err != nil {
 		return err
 	}

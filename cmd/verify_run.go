@@ -27,7 +27,7 @@ func (f *verifyFlags) compare(ctx context.Context, a *app, p *pass) (err error) 
 		return err
 	}
 	defer receipt.drop()
-	logins, err := p.openLogins(ctx, a)
+	logins, err := p.openLogins(ctx, a, file)
 	if err != nil {
 		return err
 	}

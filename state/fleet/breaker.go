@@ -31,16 +31,17 @@ func breakFor(level int) time.Duration {
 	return min(d, breakMost)
 }
 
-// mayProbe tells whether the server lets this account through; where its breaker's time is up, for one at a time.
-func (f *Fleet) mayProbe(ctx context.Context, a account, now time.Time) error {
+// mayProbe tells whether the server lets this account through: where its breaker's time is up, or the login worked before
+// and no such one was refused since, for one at a time.
+func (f *Fleet) mayProbe(ctx context.Context, a account, worked bool, now time.Time) error {
 	open, err := f.broken(ctx, a, now)
 	if open == nil || err != nil {
 		return err
 	}
 	// One statement, so only one of those who ask at the same time changes the row.
 	r, err := f.db.ExecContext(ctx, `UPDATE servers SET probe = ?1 WHERE server = ?2
-		AND (until <= ?3 OR until > ?4) AND (probe <= ?3 OR probe > ?5)`, now.Add(probeTime).UnixMilli(), a.server, now.UnixMilli(),
-		now.Add(breakMost+clockSlack).UnixMilli(), now.Add(probeTime+clockSlack).UnixMilli())
+		AND (until <= ?3 OR until > ?4 OR ?6 AND shut = 0) AND (probe <= ?3 OR probe > ?5)`, now.Add(probeTime).UnixMilli(), a.server,
+		now.UnixMilli(), now.Add(breakMost+clockSlack).UnixMilli(), now.Add(probeTime+clockSlack).UnixMilli(), worked)
 	if err != nil {
 		return err
 	}
@@ -69,8 +70,8 @@ func (f *Fleet) broken(ctx context.Context, a account, now time.Time) (*BlockedE
 	return e, err
 }
 
-// countFailure opens the breaker of a server, or keeps it open for longer.
-func countFailure(ctx context.Context, c execer, a account, now time.Time) error {
+// countFailure opens the breaker of a server, or keeps it open for longer. A login that had worked shuts it for its like.
+func countFailure(ctx context.Context, c execer, a account, worked bool, now time.Time) error {
 	var (
 		level int
 		until int64
@@ -78,17 +79,19 @@ func countFailure(ctx context.Context, c execer, a account, now time.Time) error
 	err := c.QueryRowContext(ctx, `SELECT level, until FROM servers WHERE server = ?`, a.server).Scan(&level, &until)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_, err = c.ExecContext(ctx, `INSERT INTO servers (server, level, since, until, probe)
-			SELECT ?1, 1, min(last), ?2, 0 FROM logins WHERE server = ?1 AND in_row = 1 AND last > ?3 HAVING count(*) >= ?4`,
-			a.server, now.Add(breakFor(1)).UnixMilli(), now.Add(-rowWithin).UnixMilli(), breakAfter)
+		_, err = c.ExecContext(ctx, `INSERT INTO servers (server, level, since, until, probe, shut)
+			SELECT ?1, 1, min(last), ?2, 0, ?5 FROM logins WHERE server = ?1 AND in_row = 1 AND last > ?3 HAVING count(*) >= ?4`,
+			a.server, now.Add(breakFor(1)).UnixMilli(), now.Add(-rowWithin).UnixMilli(), breakAfter, worked)
 		return err
 	case err != nil:
 		return err
 	case now.UnixMilli() < until && until <= now.Add(breakMost+clockSlack).UnixMilli():
-		return nil // it was under way when the breaker opened, or somebody insisted: the time runs already
+		// It was under way when the breaker opened, or somebody insisted, or its login had worked: the time runs already.
+		_, err = c.ExecContext(ctx, `UPDATE servers SET probe = 0, shut = 1 WHERE server = ?1 AND ?2`, a.server, worked)
+		return err
 	}
 	level++
-	_, err = c.ExecContext(ctx, `UPDATE servers SET level = ?, until = ?, probe = 0 WHERE server = ?`,
-		level, now.Add(breakFor(level)).UnixMilli(), a.server)
+	_, err = c.ExecContext(ctx, `UPDATE servers SET level = ?, until = ?, probe = 0, shut = max(shut, ?) WHERE server = ?`,
+		level, now.Add(breakFor(level)).UnixMilli(), worked, a.server)
 	return err
 }

@@ -138,6 +138,59 @@ func TestFailuresWhileOpen(t *testing.T) {
 	}
 }
 
+// A login that worked before is let through while a server is left alone, one at a time, and opens it; when one was refused,
+// the others wait for the time that everybody waits for.
+func TestWhoWorkedOpens(t *testing.T) {
+	ctx, f := context.Background(), openTest(t, t.TempDir())
+	worked := func(user string) Login {
+		l := login("s", user, "x")
+		l.Worked = true
+		return l
+	}
+	open3(t, f, "s")
+	soon := noon().Add(time.Minute)
+	if b := blocked(t, f, login("s", "new", "x"), soon); b == nil {
+		t.Fatal("anybody is let in")
+	}
+	if b := blocked(t, f, worked("a good one"), soon); b != nil {
+		t.Fatal(b)
+	}
+	if b := blocked(t, f, worked("another"), soon); b == nil || !b.Server {
+		t.Fatal("two at once")
+	}
+	must(t, f.Succeeded(ctx, worked("a good one"), soon))
+	if b := blocked(t, f, login("s", "new", "x"), soon); b != nil {
+		t.Fatal(b)
+	}
+
+	// Now the server refuses everybody, and once the time is up still does.
+	must(t, f.Forget(ctx, "s", ""))
+	open3(t, f, "s")
+	if b := blocked(t, f, worked("a good one"), soon); b != nil {
+		t.Fatal(b)
+	}
+	must(t, f.Failed(ctx, worked("a good one"), soon, "no"))
+	up := noon().Add(15 * time.Minute)
+	if b := blocked(t, f, worked("another"), soon); b == nil || !b.Until.Equal(up) {
+		t.Fatalf("%+v", b)
+	}
+	if b := blocked(t, f, worked("another"), up); b != nil {
+		t.Fatal(b)
+	}
+	must(t, f.Failed(ctx, worked("another"), up, "no"))
+	if b := blocked(t, f, worked("a third"), up.Add(time.Minute)); b == nil || !b.Until.Equal(up.Add(30*time.Minute)) {
+		t.Fatalf("%+v", b)
+	}
+
+	// A login that had worked is the third in a row.
+	for _, l := range []Login{login("t", "a", "x"), login("t", "b", "x"), {Server: "t", User: "c", Credential: []byte("x"), Worked: true}} {
+		must(t, f.Failed(ctx, l, noon(), "no"))
+	}
+	if b := blocked(t, f, Login{Server: "t", User: "d", Credential: []byte("x"), Worked: true}, soon); b == nil {
+		t.Error("the server is asked by one after another")
+	}
+}
+
 // Two processes and this one ask at the same moment: one is let through.
 func TestOneProbeOfManyProcesses(t *testing.T) {
 	dir := t.TempDir()

@@ -30,6 +30,7 @@ func retryAfter(failures int) time.Duration {
 type Login struct {
 	Server, User string
 	Credential   []byte
+	Worked       bool // its last pass came to its end, so the login is sound as far as anybody knows
 }
 
 // account normalises: host names are not case-sensitive and may end in a dot, users are left as they are.
@@ -55,7 +56,8 @@ func (f *Fleet) digest(l Login) digest {
 // MayTry says whether a login may be tried now: nil, or a *BlockedError. A credential that failed waits 1 h, 4 h,
 // then 24 h, and does not come again in this run; another one may be tried at once. Where a server's breaker is
 // open everybody waits; when its time is up, nil makes this login the one probe, so ask only before trying, once for
-// each try, and tell how it ended. A person who insists does not ask, but tells as well.
+// each try, and tell how it ended. A login that worked before need not wait for that time, for no server blocks an address
+// for logins that work: it is the probe at once, unless such a one has failed since the breaker opened. A person who insists does not ask, but tells as well.
 func (f *Fleet) MayTry(ctx context.Context, l Login, now time.Time) error {
 	a, d := l.account(), f.digest(l)
 	blocked, err := f.failedBefore(ctx, a, d, now)
@@ -63,7 +65,7 @@ func (f *Fleet) MayTry(ctx context.Context, l Login, now time.Time) error {
 		err = blocked
 	}
 	if err == nil {
-		err = f.mayProbe(ctx, a, now)
+		err = f.mayProbe(ctx, a, l.Worked, now)
 	}
 	return f.fail(ctx, "read failed logins", err)
 }
@@ -118,7 +120,7 @@ func (f *Fleet) Failed(ctx context.Context, l Login, now time.Time, text string)
 		if err != nil {
 			return err
 		}
-		return countFailure(ctx, c, a, now)
+		return countFailure(ctx, c, a, l.Worked, now)
 	})
 	return f.fail(ctx, "note a failed login", err)
 }

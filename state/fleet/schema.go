@@ -37,6 +37,8 @@ func schema() [][]string {
 			exceptions INTEGER NOT NULL) WITHOUT ROWID`,
 		`CREATE TABLE limits (server TEXT PRIMARY KEY, connections INTEGER NOT NULL, learned INTEGER NOT NULL) WITHOUT ROWID`,
 		`CREATE TABLE volumes (account TEXT PRIMARY KEY, day TEXT NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`,
+	}, {
+		`ALTER TABLE servers ADD COLUMN shut INTEGER NOT NULL DEFAULT 0`,
 	}}
 }
 
