@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"mailmove/cmd/internal/sharing"
 	"mailmove/state/fleet"
 )
 
@@ -21,6 +23,7 @@ type blockade struct {
 	side  int // of the account that found out
 	by    *fleet.BlockedError
 	scout *entry // asks just now; nil: nobody
+	asked bool   // a scout came back: it was not the login of another that was waited for, and worked meanwhile
 	next  time.Time
 	pause time.Duration
 }
@@ -47,7 +50,7 @@ func (d *dispatcher) foundBlocked(e *entry) bool {
 			}
 		}
 		if b.scout == e {
-			b.scout, b.pause = nil, min(2*b.pause, scoutMost)
+			b.scout, b.asked, b.pause = nil, true, min(2*b.pause, scoutMost)
 		}
 		b.by, b.next = by, time.Now().Add(b.pause)
 		return true
@@ -89,7 +92,7 @@ func (d *dispatcher) begun(e *entry) {
 }
 
 // hopeless takes out the accounts whose server is left alone and will not be opened by this run: nobody is under way who
-// could, and no login has worked there before, or its time is too long, or their own login was refused the last time.
+// could, and it is not worth waiting for.
 func (d *dispatcher) hopeless() (out []*entry) {
 	if d.running > 0 {
 		return nil
@@ -105,7 +108,7 @@ func (d *dispatcher) hopeless() (out []*entry) {
 	if d.canBegin(rest) { // one of those may be let in, and open the server for all
 		return nil
 	}
-	for _, e := range out {
+	for _, e := range out { // before they wait no more, for their number counts
 		e.failBlocked(d.withoutHope(e))
 	}
 	d.waiting = rest
@@ -126,13 +129,32 @@ func (d *dispatcher) canBegin(some []*entry) bool {
 	return false
 }
 
+// withoutHope gives what keeps an account from a server that is not waited for: no login has worked there before, or its
+// time is too long, or few accounts are left, or the account's own login was refused
+// the last time, and it was asked again. The next run has them.
 func (d *dispatcher) withoutHope(e *entry) (*fleet.BlockedError, int) {
 	for side, c := range e.claims {
-		if b := d.blocked[c.Server]; b != nil && (!d.open[c.Server] || e.refused || time.Until(b.by.Until) > longestBlock) {
+		b := d.blocked[c.Server]
+		if b == nil {
+			continue
+		}
+		few := e.refused || d.waitFor(c.Server) <= b.by.Failures
+		if !d.open[c.Server] || b.asked && few || time.Until(b.by.Until) > longestBlock {
 			return b.by, side
 		}
 	}
 	return nil, 0
+}
+
+// waitFor counts the accounts that wait for a server and were not refused there. As many as failed in a row may be of the
+// same kind, and a run that has nothing else to do does not stay a quarter of an hour for them.
+func (d *dispatcher) waitFor(server string) (n int) {
+	for _, e := range d.waiting {
+		if !e.refused && slices.ContainsFunc(e.claims, func(c sharing.Claim) bool { return c.Server == server }) {
+			n++
+		}
+	}
+	return n
 }
 
 // failBlocked is the outcome of an account that was kept from its server.

@@ -9,6 +9,7 @@ import (
 	"mailmove/cmd/internal/sharing"
 	"mailmove/cmd/internal/ui"
 	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
 )
 
 // blockedList is a dispatcher with accounts a, b and c of one server, and d of another.
@@ -55,8 +56,11 @@ func TestAScoutOpensAServer(t *testing.T) {
 	if !d.foundBlocked(of["b"].met(by)) || !d.mayBegin(of["c"], later.Add(time.Minute)) {
 		t.Error("after one scout there is no other")
 	}
-	d.begun(of["c"])
-	of["c"].outcome = outcome{word: wordDone}
+	d.begun(of["c"].met(by))
+	d.listRun.ended(of["c"], mailsync.Report{}, nil)
+	if d.foundBlocked(of["c"]) {
+		t.Error("an account that was let in is told as kept out, for it was before")
+	}
 	d.passed(of["c"])
 	if !d.mayBegin(of["a"], now) {
 		t.Error("who was let in opened the server for nobody else")
@@ -68,6 +72,12 @@ func TestNobodyWaitsForAClosedServer(t *testing.T) {
 	d, of := blockedList(t)
 	by := &fleet.BlockedError{Server: true, Host: "old", User: "a", Failures: 3, Since: time.Now(), Until: time.Now().Add(15 * time.Minute)}
 	d.foundBlocked(of["a"].met(by))
+	many := func() (out []*entry) {
+		for range by.Failures {
+			out = append(out, &entry{claims: of["c"].claims})
+		}
+		return out
+	}
 	d.waiting = []*entry{of["a"], of["b"], of["d"]}
 	d.running = 1
 	if out := d.hopeless(); len(out) > 0 {
@@ -77,16 +87,26 @@ func TestNobodyWaitsForAClosedServer(t *testing.T) {
 	if out := d.hopeless(); len(out) > 0 {
 		t.Error("an account is given up while one of another server is to begin, whose target it shares")
 	}
-	d.waiting = []*entry{of["a"], of["b"]}
+	d.waiting = append(many(), of["a"], of["b"])
 	d.open["old"] = true
 	if out := d.hopeless(); len(out) > 0 {
 		t.Error("a login worked there before: it is worth waiting")
 	}
 	of["b"].refused = true
+	if out := d.hopeless(); len(out) > 0 {
+		t.Error("nobody asked whether the server is open again")
+	}
+	d.begun(of["a"])
+	d.foundBlocked(of["a"].met(by))
 	if out := d.hopeless(); len(out) != 1 || out[0] != of["b"] {
 		t.Errorf("the run waits for a password that was wrong the last time: %d given up", len(out))
 	}
-	of["b"].refused, d.waiting = false, []*entry{of["a"], of["b"]}
+	of["b"].refused = false
+	d.waiting = []*entry{of["a"], of["b"]}
+	if out := d.hopeless(); len(out) != 2 {
+		t.Errorf("the run waits for fewer than were refused: %d given up", len(out))
+	}
+	d.waiting = []*entry{of["a"], of["b"]}
 	by.Until = time.Now().Add(4 * time.Hour)
 	out := d.hopeless()
 	if len(out) != 2 || len(d.waiting) != 0 {

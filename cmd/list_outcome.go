@@ -55,6 +55,7 @@ var (
 // ended judges how a pass over an account went.
 func (r *listRun) ended(e *entry, report mailsync.Report, err error) {
 	o := &e.outcome
+	o.err = nil // of an earlier turn
 	o.copied += report.Copied
 	o.bytes += report.CopiedBytes
 	o.exceptions = report.Exceptions - report.Accepted

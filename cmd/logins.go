@@ -106,8 +106,9 @@ type gate struct {
 
 // trial is a first login, which others wait for.
 type trial struct {
-	done chan struct{}
-	err  error // valid when done is closed
+	began time.Time
+	done  chan struct{}
+	err   error // valid when done is closed
 }
 
 func newGate(f *fleet.Fleet, ep imapx.Endpoint, worked bool) *gate {
@@ -192,7 +193,7 @@ func (g *gate) enter(ctx context.Context) (*trial, error) {
 		}
 	}
 	defer g.mu.Unlock()
-	g.trial = &trial{done: make(chan struct{})}
+	g.trial = &trial{began: time.Now(), done: make(chan struct{})}
 	return g.trial, nil
 }
 
@@ -214,11 +215,13 @@ func (g *gate) leave(ctx context.Context, t *trial, err error) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
+	told := g.login()
+	told.Began = t.began
 	switch {
 	case g.open:
-		return g.fleet.Succeeded(ctx, g.login(), time.Now())
+		return g.fleet.Succeeded(ctx, told, time.Now())
 	case g.refused != nil:
-		return g.fleet.Failed(ctx, g.login(), time.Now(), server.Text)
+		return g.fleet.Failed(ctx, told, time.Now(), server.Text)
 	}
 	return nil
 }

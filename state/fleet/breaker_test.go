@@ -138,6 +138,31 @@ func TestFailuresWhileOpen(t *testing.T) {
 	}
 }
 
+// Wrong passwords are answered slowly: those that end together were in no row where a login worked that began after them.
+func TestRowIsOfBeginnings(t *testing.T) {
+	ctx, f := context.Background(), openTest(t, t.TempDir())
+	fail := func(user string, began time.Duration) {
+		l := login("s", user, "x")
+		l.Began = noon().Add(began)
+		must(t, f.Failed(ctx, l, noon().Add(3*time.Second), "no"))
+	}
+	good := login("s", "good", "y")
+	good.Began = noon().Add(50 * time.Millisecond)
+	must(t, f.Succeeded(ctx, good, noon().Add(time.Second)))
+	for i := range time.Duration(4) {
+		fail(fmt.Sprint("slow", i), i*10*time.Millisecond)
+	}
+	if b := blocked(t, f, login("s", "new", "x"), noon().Add(4*time.Second)); b != nil {
+		t.Errorf("a login worked between them: %v", b)
+	}
+	for i := range time.Duration(3) {
+		fail(fmt.Sprint("late", i), time.Second+i)
+	}
+	if b := blocked(t, f, login("s", "new", "x"), noon().Add(4*time.Second)); b == nil || b.Failures != 3 {
+		t.Errorf("%+v", b)
+	}
+}
+
 // A login that worked before is let through while a server is left alone, one at a time, and opens it; when one was refused,
 // the others wait for the time that everybody waits for.
 func TestWhoWorkedOpens(t *testing.T) {

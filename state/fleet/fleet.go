@@ -30,7 +30,8 @@ type Fleet struct {
 	key  []byte // of the credential digests
 
 	mu     sync.Mutex
-	failed map[account]digest // in this run
+	failed map[account]digest   // in this run
+	worked map[string]time.Time // by server: when the latest login of this run that worked began
 }
 
 // account is a user of a server.
@@ -47,7 +48,7 @@ func open(ctx context.Context, dir string, steps [][]string) (*Fleet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	f := &Fleet{path: filepath.Join(dir, FileName), failed: make(map[account]digest)}
+	f := &Fleet{path: filepath.Join(dir, FileName), failed: make(map[account]digest), worked: make(map[string]time.Time)}
 	if err := f.prepare(); err != nil {
 		return nil, f.fail(ctx, "open", err)
 	}

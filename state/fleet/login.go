@@ -30,7 +30,8 @@ func retryAfter(failures int) time.Duration {
 type Login struct {
 	Server, User string
 	Credential   []byte
-	Worked       bool // its last pass came to its end, so the login is sound as far as anybody knows
+	Began        time.Time // of the try that is told; zero: when it ended
+	Worked       bool      // its last pass came to its end, so the login is sound as far as anybody knows
 }
 
 // account normalises: host names are not case-sensitive and may end in a dot, users are left as they are.
@@ -98,12 +99,14 @@ func (f *Fleet) failedBefore(ctx context.Context, a account, d digest, now time.
 }
 
 // Failed notes that the server refused the credential, with what it said. Not for failures that say nothing of it:
-// no connection, a server that is busy.
+// no connection, a server that is busy. It is in no row where a login worked that began later: servers answer wrong
+// passwords slowly, so of several at once the failures end last, whatever worked between them.
 func (f *Fleet) Failed(ctx context.Context, l Login, now time.Time, text string) error {
 	a, d := l.account(), f.digest(l)
 	text = clean(text, l.Credential)
 	f.mu.Lock()
 	f.failed[a] = d
+	inRow := l.Began.IsZero() || !f.worked[a.server].After(l.Began)
 	f.mu.Unlock()
 	err := f.update(ctx, func(c *sql.Conn) error {
 		old := forgetOld(now)
@@ -112,12 +115,12 @@ func (f *Fleet) Failed(ctx context.Context, l Login, now time.Time, text string)
 		}
 		// The count goes on for the same credential and begins anew for another.
 		_, err := c.ExecContext(ctx, `INSERT INTO logins (server, user, digest, failures, first, last, in_row, text)
-			VALUES (?1, ?2, ?3, 1, ?4, ?4, 1, ?5) ON CONFLICT (server, user) DO UPDATE SET
+			VALUES (?1, ?2, ?3, 1, ?4, ?4, ?6, ?5) ON CONFLICT (server, user) DO UPDATE SET
 			failures = CASE WHEN digest = excluded.digest THEN failures + 1 ELSE 1 END,
 			first = CASE WHEN digest = excluded.digest THEN min(first, excluded.first) ELSE excluded.first END,
-			digest = excluded.digest, last = excluded.last, in_row = 1, text = excluded.text`,
-			a.server, a.user, d[:], now.UnixMilli(), text)
-		if err != nil {
+			digest = excluded.digest, last = excluded.last, in_row = excluded.in_row, text = excluded.text`,
+			a.server, a.user, d[:], now.UnixMilli(), text, inRow)
+		if err != nil || !inRow {
 			return err
 		}
 		return countFailure(ctx, c, a, l.Worked, now)
@@ -131,6 +134,12 @@ func (f *Fleet) Succeeded(ctx context.Context, l Login, now time.Time) error {
 	a := l.account()
 	f.mu.Lock()
 	delete(f.failed, a)
+	if l.Began.IsZero() {
+		l.Began = now
+	}
+	if l.Began.After(f.worked[a.server]) {
+		f.worked[a.server] = l.Began
+	}
 	f.mu.Unlock()
 	var known bool
 	err := f.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM logins WHERE server = ?1 AND (user = ?2 OR in_row = 1))
