@@ -43,6 +43,19 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 			return err
 		}
 	}
+	if err := a.lookAgain(ctx, dst, pairs, windows); err != nil {
+		return err
+	}
+	return a.settleAltered(ctx, windows)
+}
+
+// lookAgain looks for late landings of the windows that are watched. Where the pass before came to its end it looked too,
+// and the second look is the last. A pass that was killed may have sent nothing again yet: its windows are this pass's own.
+func (a *attempt) lookAgain(ctx context.Context, dst Target, pairs map[int64]state.Pair, windows []state.Window) error {
+	ended, err := a.passBeforeEnded(ctx)
+	if err != nil {
+		return err
+	}
 	for _, w := range windows {
 		if w.State != state.WindowWatched {
 			continue
@@ -50,13 +63,26 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 		if err := a.removeDoubles(ctx, dst, pairs[w.Pair], w); err != nil {
 			return err
 		}
-		if !a.watched[w.ID] { // an earlier pass looked too: the second look is the last
+		switch {
+		case a.watched[w.ID]:
+		case ended:
 			if err := a.State.CloseWindow(ctx, w.ID); err != nil {
 				return err
 			}
+		default:
+			a.watched[w.ID], a.recovered = true, time.Now()
 		}
 	}
-	return a.settleAltered(ctx, windows)
+	return nil
+}
+
+// passBeforeEnded reports that the pass before this one came to its end.
+func (a *attempt) passBeforeEnded(ctx context.Context) (bool, error) {
+	last, err := a.State.Passes(ctx, 2) // this one is the first
+	if err != nil || len(last) < 2 {
+		return false, err
+	}
+	return last[1].Result == state.ResultDone || last[1].Result == state.ResultExceptions, nil
 }
 
 func (a *attempt) pairsByID(ctx context.Context) (map[int64]state.Pair, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,40 @@ func TestLateTwice(t *testing.T) {
 			t.Errorf("%d windows are watched, %v", len(w), err)
 		}
 	})
+	b.dst.releaseAll()
+	r := b.pass()
+	b.equal("after the next pass")
+	if r.Doubles != 30 {
+		t.Errorf("%+v", r)
+	}
+	b.quiet("third pass")
+}
+
+// TestLateAfterAKill: the pass that was to send again is killed before it did; what the dead connection sent lands when the
+// next pass is over.
+func TestLateAfterAKill(t *testing.T) {
+	b := newBench(t)
+	b.fill("INBOX", 0, 30)
+	b.dst.lose = func(n int) fate { return fate{dies: n == 1, stored: 100, when: whenReleased} }
+	killed := false
+	b.with(func(ctx context.Context, o Options) {
+		ctx, kill := context.WithCancel(ctx)
+		defer kill()
+		o.Events = func(e Event) {
+			if n, is := e.(Notice); is && strings.Contains(n.Text, "sent again") {
+				killed = true
+				kill()
+			}
+		}
+		if r, err := Run(ctx, o); err == nil || r.Copied > 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	if !killed {
+		t.Fatal("nothing was recovered")
+	}
+	b.pass()
+	b.equal("before it lands")
 	b.dst.releaseAll()
 	r := b.pass()
 	b.equal("after the next pass")
