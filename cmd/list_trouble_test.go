@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -320,4 +321,78 @@ func TestADayOfWrongPasswords(t *testing.T) {
 		t.Errorf("%d logins in a day: who mends a password is told too late", total)
 	}
 	t.Logf("%d logins in %d runs: %v", total, runs, tries)
+}
+
+// TestWrongPasswordsKeepNobodyOut: runs ten minutes apart over a list in which a third of the passwords is wrong, all on one
+// server. What is right is moved in each of them, and after the first none has anything to say.
+func TestWrongPasswordsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	b := newTroubleBench(t)
+	const accounts, runs = 3 * wrongOnes, 9
+	list := "id;source;source_user;source_password;target_user\n"
+	for i := range accounts {
+		user, password := b.source.FreshUser(), real.Password
+		loadSmall(t, b.guarded, user)
+		if i%3 == 2 {
+			password = "wrong"
+		}
+		list += fmt.Sprintf("a%d;imap://%s;%s;%s;%s\n", i, b.counted.Addr(), user, password, user)
+	}
+	path := filepath.Join(b.dir, "all.csv")
+	if err := os.WriteFile(path, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n := range runs {
+		began := time.Now()
+		code, said := b.run(t, path, "--quiet", "--jobs", "4")
+		if n == 0 {
+			if code != exitAuthSrc || strings.Count(said, " refused by ") != wrongOnes {
+				t.Errorf("first run: exit code %d\n%s", code, said)
+			}
+		} else if code != exitDone || said != "" {
+			t.Errorf("run %d: exit code %d\n%s", n+1, code, said)
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("run %d waited: %v", n+1, took)
+		}
+		b.later(t, 10*time.Minute)
+	}
+	_, said := b.run(t, path)
+	if want := fmt.Sprintf("%d done", accounts-wrongOnes); !strings.Contains(said, want) {
+		t.Errorf("not %s:\n%s", want, said)
+	}
+	if n := b.logins(); n < (accounts-wrongOnes)*runs {
+		t.Errorf("%d logins in %d runs", n, runs)
+	}
+	var most, sum int
+	err := b.fleet(t).QueryRowContext(t.Context(), `SELECT max(failures), sum(failures) FROM logins`).Scan(&most, &sum)
+	if err != nil || most > 2 || sum < wrongOnes {
+		t.Errorf("a wrong password was tried %d times in an hour and a half, all of them %d times; %v", most, sum, err)
+	}
+}
+
+// fleet opens the fleet file beside the program.
+func (b *troubleBench) fleet(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, "state", fleet.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// later lets time pass: what the fleet file remembers of logins is so much longer ago.
+func (b *troubleBench) later(t *testing.T, d time.Duration) {
+	t.Helper()
+	db := b.fleet(t)
+	for _, q := range []string{`UPDATE logins SET first = first - ?1, last = last - ?1`,
+		`UPDATE servers SET since = since - ?1, until = until - ?1, probe = max(probe - ?1, 0)`} {
+		if _, err := db.ExecContext(t.Context(), q, d.Milliseconds()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
