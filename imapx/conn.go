@@ -40,6 +40,9 @@ type conn struct {
 	ends   time.Time // of the trust in the server's certificate; zero in clear text
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
+	starless atomic.Bool // a SEARCH with "*" finds nothing: see blind in visit_search.go
+	badIDs   atomic.Bool // the server's MAILBOXIDs are none: see asksIDs
+	selects  bool        // folders are read with SELECT: see DialTarget
 
 	writing chan struct{} // semaphore of one, first come first served
 	life    context.Context

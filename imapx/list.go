@@ -19,6 +19,7 @@ type listing struct {
 	statuses map[string]folderStatus
 	subs     map[string]bool
 	broken   bool // an answer was malformed
+	badID    bool // a MAILBOXID was none
 	lines    int  // folders and subscriptions
 	nameSize int  // bytes of their names
 }
@@ -27,6 +28,7 @@ type folderStatus struct {
 	mark    Mark
 	id      string
 	counted bool // MESSAGES was among its items
+	badID   bool // its MAILBOXID is none
 }
 
 // doubtful: a status that lacks what it must have (RFC 9051 sections 6.3.11 and 7.2). Dovecot answers UIDVALIDITY 0 and
@@ -38,6 +40,16 @@ func (c *conn) list(ctx context.Context) (Listing, error) {
 		return Listing{}, err
 	}
 	defer c.unlockSelection()
+	asked := c.asksIDs()
+	out, err := c.listOnce(ctx)
+	if err == nil && asked && !c.asksIDs() { // without MAILBOXID its lines can be read
+		return c.listOnce(ctx)
+	}
+	return out, err
+}
+
+func (c *conn) listOnce(ctx context.Context) (Listing, error) {
+	withIDs := c.asksIDs()
 	l := &listing{c: c, at: map[string]int{}, statuses: map[string]folderStatus{}, subs: map[string]bool{}}
 	opened, err := c.unselect(ctx)
 	if err != nil {
@@ -59,10 +71,18 @@ func (c *conn) list(ctx context.Context) (Listing, error) {
 	if err := l.lookInside(ctx, errs); err != nil {
 		return Listing{}, err
 	}
+	if withIDs && (l.broken || l.badID) {
+		c.badIDs.Store(true)
+	}
 	return l.result(errs), nil
 }
 
-func statusOf(o *opening) folderStatus { return folderStatus{o.opened.Mark, o.opened.MailboxID, true} }
+// asksIDs reports whether MAILBOXID is asked for (RFC 8474). Cyrus 3.6 answers with what lay in its memory at times: other
+// bytes each time, and a line feed or a bracket among them makes the whole line unreadable. After the first such answer a
+// connection asks no more, and believes none.
+func (c *conn) asksIDs() bool { return c.has(imap.CapObjectID) && !c.badIDs.Load() }
+
+func statusOf(o *opening) folderStatus { return folderStatus{mark: o.opened.Mark, id: o.opened.MailboxID, counted: true} }
 
 // lookInside opens the folders with a doubtful status, all in one flight: the folder itself knows. What a server refuses is
 // that folder's error.
@@ -118,7 +138,7 @@ func (c *conn) statusItems() string {
 	if c.has(imap.CapCondStore) {
 		items += " HIGHESTMODSEQ"
 	}
-	if c.has(imap.CapObjectID) {
+	if c.asksIDs() {
 		items += " MAILBOXID"
 	}
 	return items + ")"
@@ -217,6 +237,7 @@ func (l *listing) status(r *wire.Response) (bool, error) {
 	s, err := parseStatus(r)
 	if err == nil {
 		l.statuses[key(name)] = s
+		l.badID = l.badID || s.badID
 	}
 	return true, err
 }

@@ -83,6 +83,7 @@ func parseStatus(r *wire.Response) (folderStatus, error) {
 			s.mark.HighestModSeq, err = p.Number64()
 		case "MAILBOXID":
 			s.id, err = objectID(p)
+			s.badID = err == nil && s.id == ""
 		default:
 			err = p.Skip()
 		}

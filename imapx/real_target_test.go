@@ -22,7 +22,7 @@ func text(s string) imapx.Body {
 	return m
 }
 
-func dialTarget(t testing.TB, ctx context.Context, s *real.Server, user string) *imapx.Target {
+func dialTarget(t testing.TB, ctx context.Context, s interface{ Addr() string }, user string) *imapx.Target {
 	t.Helper()
 	e := endpoint(t, s.Addr(), user)
 	e.Side = "target"

@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"context"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -137,17 +138,22 @@ func (o *opening) code(r *wire.Response) (err error) {
 	case "PERMANENTFLAGS":
 		m.PermanentFlags, err = p.Flags()
 	case "MAILBOXID":
-		m.MailboxID, err = objectID(&p)
+		m.MailboxID, _ = objectID(&p) // one that cannot be read is as good as none
 	}
 	return err
 }
 
-// objectID reads `(id)` (RFC 8474 section 4).
+// objectID reads `(id)` (RFC 8474 section 4); "" is what is no ID by its section 7: 1 to 255 letters, digits, "_" and "-".
 func objectID(p *wire.Parser) (id string, err error) {
 	err = p.List(func() error {
 		s, err := p.String()
 		id = string(s.Bytes)
 		return err
 	})
+	if len(id) > 255 || strings.ContainsFunc(id, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+	}) {
+		id = ""
+	}
 	return id, err
 }

@@ -23,6 +23,10 @@ func DialTarget(ctx context.Context, e Endpoint, o Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Courier refuses an APPEND to the folder that the same connection has open read-only, and cannot close one without
+	// expunging: it has no UNSELECT (RFC 3691). GNU mailutils, the one server without UIDPLUS, gives new mail another UID
+	// at each EXAMINE, and keeps that of a SELECT.
+	c.selects = !c.has(imap.CapUnselect) || !c.has(imap.CapUIDPlus)
 	return &Target{c: c, accept: map[string]*acceptance{}}, nil
 }
 
@@ -38,7 +42,7 @@ func (t *Target) Close() error { return t.c.close() }
 // List tells which folders there are, with their marks.
 func (t *Target) List(ctx context.Context) (Listing, error) { return t.c.list(ctx) }
 
-// Visit opens a folder read-only, as Source.Visit does.
+// Visit opens a folder read-only, as Source.Visit does; with SELECT where that is not safe (see DialTarget).
 func (t *Target) Visit(ctx context.Context, v Visit, h VisitHandler) (VisitResult, error) {
 	return t.c.visit(ctx, v, h)
 }

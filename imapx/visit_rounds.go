@@ -86,10 +86,7 @@ func (v *visit) sinceOrAll(ctx context.Context, w *work) error {
 		err = v.c.wait(ctx, w.search.cmd)
 	}
 	if err == nil {
-		err = v.check(w.search)
-	}
-	if err == nil {
-		err = v.notNone(w)
+		err = v.found(ctx, w)
 	}
 	return err
 }

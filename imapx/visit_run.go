@@ -122,7 +122,7 @@ func (v *visit) lockIn(ctx context.Context) (*opening, error) {
 	if again {
 		planned = v.result.Opened.UIDValidity
 	}
-	in, err := v.c.open(ctx, v.v.Folder, false, planned, func(o Opened) error {
+	in, err := v.c.open(ctx, v.v.Folder, v.c.selects, planned, func(o Opened) error {
 		if again || v.stopped() {
 			return v.failure()
 		}
@@ -194,14 +194,23 @@ func (v *visit) searched(ctx context.Context, in *opening) error {
 		if err := v.c.wait(ctx, w.search.cmd); err != nil {
 			return err
 		}
-		if err := v.check(w.search); err != nil {
-			return err
-		}
-		if err := v.notNone(w); err != nil {
+		if err := v.found(ctx, w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// found judges the answer to a SEARCH.
+func (v *visit) found(ctx context.Context, w *work) error {
+	err := v.check(w.search)
+	if err == nil && w.search.blind() {
+		err = v.searchAgain(ctx, w)
+	}
+	if err == nil {
+		err = v.notNone(w)
+	}
+	return err
 }
 
 func (v *visit) askFirst(ctx context.Context, in *opening, w *work) (err error) {
@@ -210,7 +219,7 @@ func (v *visit) askFirst(ctx context.Context, in *opening, w *work) (err error) 
 		return err
 	}
 	w.search, err = v.sendSearch(ctx, in, reopened(w.set), func(s *search) {
-		if w.read.Want == 0 && v.h.UIDs != nil && limitOf(s.cmd.status) == 0 {
+		if w.read.Want == 0 && v.h.UIDs != nil && limitOf(s.cmd.status) == 0 && !s.blind() {
 			if err := v.h.UIDs(w.index, intersect(s.found, w.set)); err != nil {
 				v.abort(err)
 			}

@@ -26,6 +26,7 @@ type search struct {
 	broken error // an answer that cannot be read to its end: what it would have named must not pass for gone
 	named  uint64
 	over   bool // more was named than there can be; the rest was not kept
+	star   bool // the question ended in "*"
 }
 
 // sendSearch asks which UIDs of set exist. finish runs on the reader once they are known; it may be nil.
@@ -42,7 +43,13 @@ func (v *visit) sendSearch(ctx context.Context, in *opening, set imap.UIDSet, fi
 	if v.c.has(imap.CapESearch) { // RFC 4731: ranges instead of every number
 		w.Raw(" RETURN (ALL)")
 	}
-	if err := v.c.send(ctx, w.Raw(" UID "+brief(set).String()), s.cmd); err != nil {
+	set = brief(set)
+	if v.c.starless.Load() {
+		set = ordered(set)
+	}
+	text := set.String()
+	s.star = strings.HasSuffix(text, "*")
+	if err := v.c.send(ctx, w.Raw(" UID "+text), s.cmd); err != nil {
 		return nil, err
 	}
 	v.track(s.cmd)
@@ -161,6 +168,36 @@ func (v *visit) check(s *search) error {
 			Text: fmt.Sprintf("the server names %d messages in a folder of %d", n, s.in.opened.Messages)})
 	}
 	return nil
+}
+
+// blind reports an answer that no server may give: n:* names the last message at least (RFC 9051 section 9, seq-range).
+// GNU mailutils answers so to every UID SEARCH with a "*".
+func (s *search) blind() bool {
+	return s.star && len(s.found) == 0 && s.broken == nil && s.in.opened.Messages > 0 && limitOf(s.cmd.status) == 0
+}
+
+// searchAgain repeats a blind SEARCH with a number in place of the "*", and so does this connection from then on.
+func (v *visit) searchAgain(ctx context.Context, w *work) error {
+	v.c.starless.Store(true)
+	in, err := v.lockIn(ctx)
+	if err != nil {
+		return err
+	}
+	w.search, err = v.sendSearch(ctx, in, w.set, nil)
+	v.c.unlockSelection()
+	if err == nil {
+		err = v.settle(ctx, in)
+	}
+	if err == nil {
+		err = v.c.wait(ctx, w.search.cmd)
+	}
+	if err == nil {
+		err = v.check(w.search)
+	}
+	if err == nil && w.read.Want == 0 && v.h.UIDs != nil {
+		err = v.h.UIDs(w.index, intersect(w.search.found, w.set))
+	}
+	return err
 }
 
 // notNone refuses a SEARCH for all messages that finds none in a folder which was just opened with some: that mail would be

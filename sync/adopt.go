@@ -253,7 +253,7 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 		return err
 	}
 	var there []known
-	if len(rows) > 0 {
+	if len(rows) > 0 || len(l.adrift[j.pair.ID]) > 0 {
 		if there, _, err = survey(ctx, l.dst, j.raw, opened.UIDValidity, from(1)); err != nil {
 			return err
 		}
@@ -275,6 +275,9 @@ func (l *lane) retarget(ctx context.Context, j *job) error {
 		moved[rows[c.b].TargetUID] = there[c.a].uid
 	}
 	if err := l.State.Retarget(ctx, j.pair.ID, moved); err != nil {
+		return err
+	}
+	if err := l.claim(ctx, j, opened, there, couples); err != nil {
 		return err
 	}
 	var gone int64

@@ -28,6 +28,7 @@ type attempt struct {
 	unkept         map[int64][]string        // flags that target folders do not keep, by pair; under mu
 	intended       map[int64]map[uint32]bool // source UIDs that intents named when the attempt began, by pair
 	asides         map[string]aside          // source folders by raw name
+	adrift         map[int64][]state.Window  // by pair: see adrift.go
 	foreseen       foreseen                  // of a dry run
 
 	mu     sync.Mutex
@@ -46,7 +47,7 @@ type lane struct {
 
 func newAttempt(p *pass) *attempt {
 	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside), foreseen: newForeseen(),
-		intended: make(map[int64]map[uint32]bool)}
+		intended: make(map[int64]map[uint32]bool), adrift: make(map[int64][]state.Window)}
 }
 
 func (p *pass) attempt(ctx context.Context) error {
@@ -83,6 +84,9 @@ func (p *pass) attempt(ctx context.Context) error {
 	}
 	if p.DryRun {
 		return a.foretell(ctx, jobs)
+	}
+	if err := a.landfall(ctx, jobs); err != nil {
+		return err
 	}
 	if err := a.tellUnlisted(ctx); err != nil {
 		return err

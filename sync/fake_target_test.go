@@ -120,8 +120,16 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 			res.Errs[i] = refused
 		}
 		if res.Errs[i] == nil {
+			if c.forgetful {
+				m.flags = nil
+			}
 			res.UIDs[i] = imap.UID(f.add(m.date, m.data, m.flags))
 		}
+	}
+	if c.renumbers > 0 {
+		c.renumbers--
+		c.validity += 1000
+		f.validity = c.validity
 	}
 	if c.noUIDs {
 		res.UIDValidity = 0

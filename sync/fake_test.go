@@ -32,6 +32,7 @@ type fakeServer struct {
 	batches     int
 	bodies      int                                          // fetched since the last call to forget
 	before      func(verb string)                            // runs before each command, with the lock held
+	fails       func(verb string) error                      // not nil: the answer to this EXAMINE, with the lock held
 	failOnce    int                                          // after these many bodies the source refuses to go on, once
 	commands    []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
 	noMove      bool                                         // MOVE copies first, and removes then
@@ -43,6 +44,8 @@ type fakeServer struct {
 	held        []held                                       // what dead connections sent and the server has not stored yet
 	refuseFlags func([]imap.Flag) *imapx.Error
 	stored      func() // runs when a batch was stored, with the lock held
+	forgetful   bool   // APPEND loses the flags, as GNU mailutils' does
+	renumbers   int    // so many batches yet give their folder another UIDVALIDITY, as GNU mailutils' do
 }
 
 // fate of a batch whose connection dies.
@@ -244,6 +247,9 @@ func lostError() *imapx.Error {
 
 func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandler) (imapx.VisitResult, error) {
 	leave, err := c.enter("EXAMINE")
+	if err == nil && c.fails != nil {
+		err = c.fails("EXAMINE")
+	}
 	f := c.folders[v.Folder]
 	if err != nil || f == nil {
 		leave()
@@ -260,7 +266,7 @@ func (c *fakeConn) Visit(ctx context.Context, v imapx.Visit, h imapx.VisitHandle
 	leave()
 	if v.UIDValidity != 0 && v.UIDValidity != res.Opened.UIDValidity {
 		e := folderError("EXAMINE", v.Folder, "another UIDVALIDITY")
-		e.Err = imapx.ErrUIDValidity
+		e.Side, e.Code, e.Err = c.side, "", imapx.ErrUIDValidity // as imapx words it: a server says nothing of the kind
 		return res, e
 	}
 	for i, r := range v.Reads {

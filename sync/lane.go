@@ -108,6 +108,9 @@ func (l *lane) persist(ctx context.Context, j *job) error {
 		if n == folderTries || !errors.As(err, &ie) || ie.Scope == imapx.ScopeAccount {
 			return err
 		}
+		if e := l.unsettled(ctx, j, ie); e != nil {
+			return e
+		}
 		// A folder that is just being renamed cannot be opened for a moment: such a refusal is tried once more.
 		if unclear := n == 1 && ie.Kind == imapx.KindFolder && ie.Code == ""; ie.Retry == imapx.RetryNever && !unclear {
 			return err
@@ -172,7 +175,10 @@ func (l *lane) do(ctx context.Context, j *job) error {
 	var err error
 	switch j.task {
 	case nothing:
-		return l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, l.targetMark(j))
+		if err := l.State.CommitMarks(ctx, j.pair.ID, j.pair.SourceMark, l.targetMark(j)); err != nil {
+			return err
+		}
+		return l.closeAdrift(ctx, j.pair.ID)
 	case createOnly:
 		if j.source.Mark != nil {
 			r.mark = *j.source.Mark
@@ -201,6 +207,9 @@ func (l *lane) do(ctx context.Context, j *job) error {
 		return err
 	}
 	if err := l.State.CommitMarks(ctx, j.pair.ID, stateMark(r.mark), l.targetMark(j)); err != nil {
+		return err
+	}
+	if err := l.closeAdrift(ctx, j.pair.ID); err != nil {
 		return err
 	}
 	if err := l.State.SettleExceptions(ctx, j.pair.ID, notCarried()); err != nil {

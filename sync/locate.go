@@ -13,6 +13,7 @@ import (
 type located struct {
 	opened  imapx.Opened
 	uids    []uint32        // by row: where it is, 0: nowhere
+	flags   []string        // by row: what it has there
 	present map[uint32]bool // every UID from the floor on
 	spare   []known         // those that are neither in the ledger nor one of the rows
 	ours    int             // ledger rows from the floor on that are there no more
@@ -87,7 +88,7 @@ func rowsKnown(rows []state.Row) []known {
 // not know. What the fingerprint leaves open, and every message that no row explains while rows are missing, is
 // decided by the bytes: a server may show a header field differently.
 func (p *pass) locate(ctx context.Context, dst Target, pair state.Pair, uidValidity, floor uint32, rows []state.Row) (located, error) {
-	out := located{uids: make([]uint32, len(rows)), present: make(map[uint32]bool)}
+	out := located{uids: make([]uint32, len(rows)), flags: make([]string, len(rows)), present: make(map[uint32]bool)}
 	there, res, err := survey(ctx, dst, pair.Target, uidValidity, from(max(floor, 1)))
 	if err != nil {
 		return out, err
@@ -115,7 +116,7 @@ func (p *pass) locate(ctx context.Context, dst Target, pair state.Pair, uidValid
 	}
 	used := make(map[int]bool)
 	for _, c := range couples {
-		out.uids[c.a], used[c.b] = free[c.b].uid, true
+		out.uids[c.a], out.flags[c.a], used[c.b] = free[c.b].uid, free[c.b].flags, true
 	}
 	for i, k := range free {
 		if !used[i] {

@@ -133,6 +133,9 @@ func (a *attempt) recoverPair(ctx context.Context, dst Target, pair state.Pair, 
 		if found, err = a.locate(ctx, dst, pair, windows[0].UIDValidity, floor, rows); err != nil {
 			return a.targetLost(ctx, pair, windows, err)
 		}
+		if err := a.giveFlags(ctx, dst, pair, windows[0].UIDValidity, rows, found); err != nil {
+			return a.targetLost(ctx, pair, windows, err)
+		}
 		n, err := a.recordFound(ctx, windows, rows, found.uids)
 		if err != nil {
 			return err
@@ -209,12 +212,10 @@ func (a *attempt) recordFound(ctx context.Context, windows []state.Window, rows 
 	return len(at), nil
 }
 
-// forget closes intents whose target folder is not what it was.
+// forget gives up looking for what intents stored by UID, for their target folder is not what it was.
 func (a *attempt) forget(ctx context.Context, pair state.Pair, windows []state.Window) error {
-	for _, w := range windows {
-		if err := a.State.CloseWindow(ctx, w.ID); err != nil {
-			return err
-		}
+	if err := a.setAdrift(ctx, pair.ID, windows); err != nil {
+		return err
 	}
 	a.notice(pair.SourceName + ": the target folder was replaced; what an interrupted pass left there is matched anew")
 	return nil

@@ -64,13 +64,14 @@ func kindFolder(n int) string { return fmt.Sprintf("K%02d", n) }
 type column struct {
 	name    string
 	connect func(context.Context) (Target, error)
+	prefix  string // of folders
 }
 
 // dialled is a real server's column.
 func dialled(name, addr, user string) column {
 	host, port, _ := net.SplitHostPort(addr)
 	n, _ := strconv.Atoi(port)
-	return column{name, func(ctx context.Context) (Target, error) {
+	return column{name: name, connect: func(ctx context.Context) (Target, error) {
 		t, err := imapx.DialTarget(ctx, imapx.Endpoint{Side: "target", Host: host, Port: n, TLS: imapx.TLSNone, User: user,
 			Password: auth.NewSecret(real.Password)}, imapx.Options{})
 		if err != nil {
@@ -108,7 +109,7 @@ func (c column) outcomes(t *testing.T) []string {
 	defer target.Close()
 	var out []string
 	for i, k := range kinds() {
-		m := readBack(t, target, kindFolder(i))
+		m := readBack(t, target, c.prefix+kindFolder(i))
 		out = append(out, c.outcome(t, k, told[kindFolder(i)], m, unkept))
 	}
 	if r := b.pass(to); r.Copied != 0 || r.NewExceptions != 0 {
@@ -196,7 +197,20 @@ func TestRefusedKinds(t *testing.T) {
 	dovecot := real.Dovecot(t, real.Options{Quota: "*:storage=1G", Extra: fmt.Sprintf("plugin {\n quota_max_mail_size = %d\n}\n", sizeLimit)})
 	fake := newFakeServer(300)
 	fake.refuse, fake.limit = strict, sizeLimit
-	columns := []column{dialled("Dovecot 2.3", dovecot.Addr(), dovecot.FreshUser()), {"a strict target", fake.target}}
+	columns := []column{dialled("Dovecot 2.3", dovecot.Addr(), dovecot.FreshUser())}
+	for _, o := range []struct {
+		name   string
+		server *real.Isolated
+	}{
+		{"Cyrus 3.6", real.Cyrus(t, real.CyrusOptions{Extra: fmt.Sprintf("munge8bit: no\nmaxmessagesize: %d", sizeLimit)})},
+		{"Courier 5.0", real.Courier(t)},
+		{"mailutils 3.15", real.Mailutils(t)},
+	} {
+		c := dialled(o.name, o.server.Addr(), o.server.FreshUser())
+		c.prefix = o.server.Prefix()
+		columns = append(columns, c)
+	}
+	columns = append(columns, column{name: "a strict target", connect: fake.target})
 	var b strings.Builder
 	b.WriteString("| message |")
 	for _, c := range columns {

@@ -149,6 +149,9 @@ func (w *window) absent(of []int, stored map[uint32]state.Row) []int {
 // reconcile looks from the floor for what is stored of the window.
 func (w *window) reconcile(ctx context.Context, stored map[uint32]state.Row) error {
 	found, err := w.locate(ctx, w.dst, w.job.pair, w.intent.UIDValidity, w.intent.Floor, w.intent.Rows)
+	if err == nil {
+		err = w.giveFlags(ctx, w.dst, w.job.pair, w.intent.UIDValidity, w.intent.Rows, found)
+	}
 	if err != nil {
 		return err
 	}

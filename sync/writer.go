@@ -237,6 +237,9 @@ func (w *writer) done(rows []state.Row, unnamed *state.Window) {
 func (w *writer) name(ctx context.Context) error {
 	for _, win := range w.unnamed {
 		found, err := w.locate(ctx, w.dst, w.job.pair, win.UIDValidity, win.Floor, win.Rows)
+		if err == nil {
+			err = w.giveFlags(ctx, w.dst, w.job.pair, win.UIDValidity, win.Rows, found)
+		}
 		if err != nil {
 			return err
 		}

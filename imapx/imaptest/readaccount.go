@@ -62,12 +62,8 @@ func readAccount(ctx context.Context, l Login) (account, error) {
 	if err != nil {
 		return acc, errors.Join(ctx.Err(), fmt.Errorf("LIST: %w", err))
 	}
-	subs, err := c.List("", "*", &imap.ListOptions{SelectSubscribed: true}).Collect()
-	if err != nil {
-		return acc, errors.Join(ctx.Err(), fmt.Errorf("LIST (SUBSCRIBED): %w", err))
-	}
-	for _, s := range subs {
-		acc.subscribed[l.name(s)] = true
+	if err := acc.readSubscribed(ctx, l, c, boxes); err != nil {
+		return acc, errors.Join(ctx.Err(), err)
 	}
 	for _, box := range boxes {
 		if slices.Contains(box.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(box.Attrs, imap.MailboxAttrNonExistent) {
@@ -83,6 +79,27 @@ func readAccount(ctx context.Context, l Login) (account, error) {
 		return acc, errors.Join(ctx.Err(), fmt.Errorf("logout: %w", err))
 	}
 	return acc, nil
+}
+
+// readSubscribed asks which folders are subscribed. Where only LSUB can tell it, those that are not there are left out.
+func (acc account) readSubscribed(ctx context.Context, l Login, c *imapclient.Client, boxes []*imap.ListData) error {
+	if caps := c.Caps(); !caps.Has(imap.CapListExtended) {
+		names, err := lsub(ctx, l)
+		for _, box := range boxes {
+			if names[encodeUTF7(box.Mailbox)] {
+				acc.subscribed[l.name(box)] = true
+			}
+		}
+		return err
+	}
+	subs, err := c.List("", "*", &imap.ListOptions{SelectSubscribed: true}).Collect()
+	if err != nil {
+		return fmt.Errorf("LIST (SUBSCRIBED): %w", err)
+	}
+	for _, s := range subs {
+		acc.subscribed[l.name(s)] = true
+	}
+	return nil
 }
 
 func (l Login) name(box *imap.ListData) string {

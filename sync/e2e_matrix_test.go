@@ -1,0 +1,147 @@
+//go:build e2e
+
+package sync_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mailmove/imapx/imaptest"
+)
+
+var updateServers = flag.Bool("update-servers", false, "run every pair and write the table of docs/servers.md anew")
+
+const (
+	serversPage                  = "../docs/servers.md"
+	matrixBegins, matrixEnds     = "<!-- the matrix: made by TestE2EMatrix -->\n", "<!-- end of the matrix -->\n"
+	allPairsFrom                 = 20 // minutes
+	leastPairs, percentForMatrix = 2, 15
+)
+
+// TestE2EMatrix moves preset S between every ordered pair of servers, twice, and holds the referee's verdict against the
+// table in docs/servers.md. With less than 20 minutes it is so many pairs as fit into its share, chosen by the seed.
+func TestE2EMatrix(t *testing.T) {
+	c, err := imaptest.NewCorpus(imaptest.S, 1)
+	must(t, err)
+	makers := []func(*testing.T) *party{dovecotParty, cyrusParty, courierParty, mailutilsParty,
+		func(t *testing.T) *party { return embeddedParty(t, c) }}
+	minutes, _ := strconv.Atoi(os.Getenv("MAILMOVE_E2E_MINUTES"))
+	all := *updateServers || minutes >= allPairsFrom
+	end := share(percentForMatrix)
+	var pairs [][2]int
+	for i := range makers {
+		for k := range makers {
+			pairs = append(pairs, [2]int{i, k})
+		}
+	}
+	if !all {
+		rng := seed(t)
+		rng.Shuffle(len(pairs), func(i, k int) { pairs[i], pairs[k] = pairs[k], pairs[i] })
+	}
+	parties := make([]*party, len(makers))
+	sources := make([]*source, len(makers))
+	get := func(i int) *party {
+		if parties[i] == nil {
+			parties[i] = makers[i](t)
+		}
+		return parties[i]
+	}
+	m := readMatrix(t)
+	for n, p := range pairs {
+		if !all && n >= leastPairs && time.Now().After(end) {
+			break
+		}
+		from, to := get(p[0]), get(p[1])
+		if sources[p[0]] == nil {
+			user, refused := from.loaded(t, c)
+			sources[p[0]] = &source{user, refused}
+			m.check(t, from.name, "refuses", strings.Join(refused, ", "))
+		}
+		m.check(t, from.name, to.name, carriedPair(t, from, sources[p[0]].user, to, c))
+	}
+	if *updateServers {
+		m.write(t)
+	}
+}
+
+// source is a mailbox with the corpus, and what its server did not take of it.
+type source struct {
+	user    string
+	refused []string
+}
+
+// matrix is the table: by row and column.
+type matrix struct {
+	page    string
+	rows    []string
+	columns []string
+	cells   map[string]string
+}
+
+func readMatrix(t *testing.T) *matrix {
+	t.Helper()
+	page, err := os.ReadFile(serversPage)
+	must(t, err)
+	m := &matrix{page: string(page), cells: map[string]string{}}
+	_, rest, ok := strings.Cut(m.page, matrixBegins)
+	table, _, ok2 := strings.Cut(rest, matrixEnds)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the matrix", serversPage)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(table), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		switch i {
+		case 0:
+			m.columns = cells[1:]
+		case 1:
+		default:
+			m.rows = append(m.rows, cells[0])
+			for k, text := range cells[1:] {
+				m.cells[cells[0]+" > "+m.columns[k]] = text
+			}
+		}
+	}
+	return m
+}
+
+// check holds a cell against the table, or puts it there. The column "refuses" is the source itself.
+func (m *matrix) check(t *testing.T, row, column, got string) {
+	t.Helper()
+	if got == "" {
+		got = "–"
+	}
+	key := row + " > " + column
+	switch want := m.cells[key]; {
+	case *updateServers:
+		m.cells[key] = got
+		for list, name := range map[*[]string]string{&m.rows: row, &m.columns: column} {
+			if !slices.Contains(*list, name) {
+				*list = append(*list, name)
+			}
+		}
+	case got != want:
+		t.Errorf("%s: %q; %s says %q (go test -tags e2e ./sync -run E2EMatrix -update-servers writes it)", key, got, serversPage, want)
+	}
+}
+
+func (m *matrix) write(t *testing.T) {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "| from \\ to | %s |\n|%s\n", strings.Join(m.columns, " | "), strings.Repeat(" --- |", len(m.columns)+1))
+	for _, row := range m.rows {
+		fmt.Fprintf(&b, "| %s |", row)
+		for _, column := range m.columns {
+			fmt.Fprintf(&b, " %s |", m.cells[row+" > "+column])
+		}
+		b.WriteString("\n")
+	}
+	before, rest, _ := strings.Cut(m.page, matrixBegins)
+	_, after, _ := strings.Cut(rest, matrixEnds)
+	must(t, os.WriteFile(serversPage, []byte(before+matrixBegins+b.String()+matrixEnds+after), 0o644))
+}
