@@ -256,6 +256,9 @@ func (f *fetch) take(r *wire.Response, head bool) (bool, error) {
 		// Flags that somebody changed, what `n:*` brought from below n, or the answer to another FETCH in flight.
 		return false, nil
 	}
+	if f.work.read.Want&WantBody == 0 {
+		got.sink = nil // imap4d sends the last message's where UIDs behind it were asked for: a stray body is nobody's
+	}
 	m := f.partial[uid]
 	if m == nil {
 		m = &fetched{msg: Message{UID: uid}}

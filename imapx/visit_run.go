@@ -165,8 +165,15 @@ func (v *visit) first(ctx context.Context) error {
 			searches++
 		}
 		if searches > 1 && err == nil && !v.c.has(imap.CapESearch) {
-			// Two SEARCHes in flight cannot be told apart without a tag in the answer (RFC 3501 section 5.5).
-			err = v.searched(ctx, in)
+			// Two SEARCHes in flight cannot be told apart without a tag in the answer (RFC 3501 section 5.5). A search that
+			// has to be repeated needs the selection for itself.
+			v.c.unlockSelection()
+			if err = v.searched(ctx, in); err == nil {
+				in, err = v.lockIn(ctx)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if err == nil {
 			err = v.askFirst(ctx, in, w)

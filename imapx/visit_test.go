@@ -251,3 +251,26 @@ func TestHandlerEndsVisit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStrayBody: imap4d answers a FETCH of UIDs behind the last message with that message, while another FETCH asks for its
+// flags alone. Its body is not the answer to that.
+func TestStrayBody(t *testing.T) {
+	e := serve(t, func(s *scripted) {
+		s.hello("UNSELECT")
+		first := s.examined(4, "")
+		search, second := s.expect("UID SEARCH UID 4"), s.expect("UID FETCH 4 .*")
+		s.send("* 4 FETCH (UID 4 FLAGS () INTERNALDATE \" 1-Jan-2020 00:00:00 +0000\" BODY[] {2}\nhi)\n%s OK fetched\n", first)
+		s.send("* SEARCH 4\n%s OK found\n* 4 FETCH (UID 4 FLAGS (\\Seen))\n%s OK fetched\n", search, second)
+		s.rest()
+	})
+	src, ctx := dialScripted(t, e, imapx.Options{})
+	var got collector
+	v := bodies(imap.UIDSet{{Start: 5, Stop: 20}})
+	v.Reads = append(v.Reads, imapx.Read{UIDs: imap.UIDSetNum(4), Want: imapx.WantFlags})
+	if _, err := src.Visit(ctx, v, got.handler()); err != nil {
+		t.Fatal(err)
+	}
+	if m := got.messages[4]; m.Body != nil || len(got.messages) != 1 || len(got.twice) > 0 {
+		t.Errorf("%+v, twice %v", got.messages, got.twice)
+	}
+}

@@ -17,7 +17,7 @@ import (
 
 // named is one thing that a server cannot hold or that it rewrites.
 type named struct {
-	word string // in the table
+	word string // in the table; "" is left out there
 	told string // reason of an exception that the first pass tells then; "" none
 	is   func(d imaptest.Difference, at cell) bool
 }
@@ -52,6 +52,13 @@ func anyOf(list ...func(imaptest.Difference, cell) bool) func(imaptest.Differenc
 // there and another one extra.
 func unnamedQuirk(d imaptest.Difference, _ cell) bool {
 	return (d.Kind == imaptest.Missing || d.Kind == imaptest.Extra) && d.Folder == "Quirks" && strings.HasSuffix(d.Detail, `id "" subject ""`)
+}
+
+// quirkRewritten is a quirk with other bytes; where its Message-ID is written anew too, the referee finds it missing there
+// and another one extra.
+func quirkRewritten(d imaptest.Difference, at cell) bool {
+	return d.Folder == "Quirks" && (d.Kind == imaptest.Altered || unnamedQuirk(d, at) ||
+		(d.Kind == imaptest.Missing || d.Kind == imaptest.Extra) && strings.HasSuffix(d.Detail, `subject "id-folded"`))
 }
 
 // parent is an empty folder that only had to be there for one below it.
@@ -92,8 +99,11 @@ func withoutKeywords(d imaptest.Difference, _ cell) bool {
 func names() []named {
 	missing := []imaptest.Kind{imaptest.Missing, imaptest.MissingFolder, imaptest.MissingSubscription}
 	return []named{
-		{"the test's own folder", "", func(d imaptest.Difference, at cell) bool {
+		{"", "", func(d imaptest.Difference, at cell) bool {
 			return d.Kind == imaptest.ExtraFolder && d.Folder == "Own" && at.to.name == "Embedded"
+		}},
+		{"", "", func(d imaptest.Difference, at cell) bool { // it differs from second to second: not counted
+			return d.Kind == imaptest.WrongDate && at.from.name == "Mailutils" && d.Folder == "Quirks"
 		}},
 		{"parents", "", anyOf(into("Cyrus", parent), into("Embedded", parent))},
 		{"folder refused", "folder", into("Courier", func(d imaptest.Difference, _ cell) bool {
@@ -105,7 +115,9 @@ func names() []named {
 		})},
 		{"no header", "altered", into("Cyrus", unnamedQuirk)},
 		{"line ends", "", into("Courier", anyOf(kindOf("<bare-cr@", imaptest.Altered), kindOf("<no-final-newline@", imaptest.Altered), unnamedQuirk))},
-		{"header rewritten", "", into("Embedded", anyOf(kindOf("<headeronly@", imaptest.Altered), kindOf("<mbox@", imaptest.Missing), unnamedQuirk))},
+		{"mbox line", "altered", into("Mailutils", anyOf(kindOf("<mbox@", imaptest.Altered)))},
+		{"header rewritten", "", anyOf(into("Mailutils", quirkRewritten),
+			into("Embedded", anyOf(kindOf("<headeronly@", imaptest.Altered), kindOf("<mbox@", imaptest.Missing), unnamedQuirk)))},
 		{"no bytes", "empty", func(d imaptest.Difference, at cell) bool {
 			return at.from.name == "Embedded" && d.Kind == imaptest.Missing && unnamedQuirk(d, at)
 		}},
@@ -143,8 +155,8 @@ func (at cell) judged(t *testing.T, d imaptest.Diff) string {
 		}
 	}
 	var words []string
-	for _, n := range list[1:] {
-		if c := counts[n.word]; c > 0 {
+	for _, n := range list {
+		if c := counts[n.word]; c > 0 && n.word != "" {
 			words = append(words, fmt.Sprintf("%s %d", n.word, c))
 		}
 	}
