@@ -50,6 +50,16 @@ func TestServerGreetsBehindTheProxysAnswer(t *testing.T) {
 			s.write("HTTP/1.1 200\n\n" + greeting)
 			session(s)
 		}},
+		"http, IPv6": {imapx.ProxyHTTP, func(s *scripted) {
+			line, _ := s.r.ReadString('\n')
+			host, _ := s.r.ReadString('\n')
+			if line != "CONNECT [2001:db8::1]:143 HTTP/1.1\r\n" || host != "Host: [2001:db8::1]:143\r\n" {
+				s.t.Errorf("%q %q", line, host)
+			}
+			_, _ = s.r.ReadString('\n')
+			s.write("HTTP/1.1 200 OK\r\n\r\n" + greeting)
+			session(s)
+		}},
 		"socks": {imapx.ProxySOCKS5, func(s *scripted) {
 			s.want([]byte{5, 1, 0})
 			s.write("\x05\x00")
@@ -60,13 +70,17 @@ func TestServerGreetsBehindTheProxysAnswer(t *testing.T) {
 		"socks, IPv6": {imapx.ProxySOCKS5, func(s *scripted) {
 			s.want([]byte{5, 1, 0})
 			s.write("\x05\x00")
-			s.want([]byte{5, 1, 0, 1, 192, 0, 2, 1, 0, 143})
+			s.want([]byte{5, 1, 0, 4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 143})
 			s.write("\x05\x00\x00\x04" + strings.Repeat("\x00", 18) + greeting)
 			session(s)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src, err := imapx.DialSource(within(t, 10*time.Second), behind(t, c.kind, c.answer), imapx.Options{Trace: traceTo(t)})
+			e := behind(t, c.kind, c.answer)
+			if strings.Contains(name, "IPv6") {
+				e.Host = "2001:db8::1"
+			}
+			src, err := imapx.DialSource(within(t, 10*time.Second), e, imapx.Options{Trace: traceTo(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +48,8 @@ func (t Trust) Explain(err error, side string, now time.Time) Problem {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		// A Dovecot that shares no version with us goes without a word; so does a server that is busy.
 		return Problem{"the server closed the connection in the middle of the TLS handshake", "it may be busy; " + t.olderHint(flag), err}
+	case strings.Contains(err.Error(), "failed to parse certificate"):
+		return Problem{"the server's certificate is no sound one: " + short(err.Error()), "it has to be replaced, no flag lets it in (docs/tls.md)", err}
 	case strings.Contains(err.Error(), "unsupported protocol version"):
 		return Problem{"the server speaks only TLS versions that are no longer safe", t.olderHint(flag), err}
 	}
@@ -81,6 +84,8 @@ func (t Trust) untrusted(e *tls.CertificateVerificationError, flag func(string) 
 		return Problem{Text: text, Hint: compare}
 	case selfSigned(leaf):
 		return Problem{Text: "the certificate is self-signed: nobody vouches for it but the server itself" + what, Hint: compare}
+	case errors.As(e, &authority) && weak(chain) != "":
+		return Problem{Text: "the certificate is signed by " + weak(chain) + ", which proves nothing any more, so no authority vouches for it" + what, Hint: compare}
 	case errors.As(e, &authority):
 		issuer := "an unknown authority"
 		if text := short(chain[len(chain)-1].Issuer.String()); text != "" {
@@ -257,8 +262,21 @@ func plainName(s string) bool {
 
 // selfSigned: its issuer is itself, and its own key made the signature.
 func selfSigned(c *x509.Certificate) bool {
-	return bytes.Equal(c.RawIssuer, c.RawSubject) &&
-		(c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil || c.IsCA)
+	var unchecked x509.InsecureAlgorithmError // by MD5
+	err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	return bytes.Equal(c.RawIssuer, c.RawSubject) && (err == nil || errors.As(err, &unchecked))
+}
+
+// weak finds a certificate below the root that is signed in a way that proves nothing any more. crypto/x509 only says that it
+// knows no authority.
+func weak(chain []*x509.Certificate) (method string) {
+	old := []x509.SignatureAlgorithm{x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1}
+	for _, c := range chain {
+		if slices.Contains(old, c.SignatureAlgorithm) && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			return c.SignatureAlgorithm.String()
+		}
+	}
+	return ""
 }
 
 // firstBytes tells a mail server's greeting from other noise.

@@ -1,11 +1,14 @@
 package auth
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"io"
+	"math/big"
 	"net"
 	"regexp"
 	"strings"
@@ -154,6 +157,51 @@ func TestEachCertificateHasItsWords(t *testing.T) {
 		if err := handshake(t, trust, &tls.Config{Certificates: []tls.Certificate{good}}); err != nil {
 			t.Errorf("%+v: %v", trust, err)
 		}
+	}
+}
+
+// Certificates of old servers: by SHA-1, with a short key and without any name but the common one. They can be pinned. One
+// that is no sound certificate is in nobody's way, and told as what it is.
+func TestOldCertificates(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(0), Subject: pkix.Name{CommonName: "localhost"}, SignatureAlgorithm: x509.SHA1WithRSA,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	above := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of 2009"}, IsCA: true, BasicConstraintsValid: true}
+	for name, c := range map[string]struct {
+		parent *x509.Certificate
+		text   string
+	}{
+		"its own": {tmpl, "not for localhost but for no name but the old common name localhost; for "},
+		"above":   {above, "not for localhost but for no name"},
+	} {
+		der, err := x509.CreateCertificate(rand.Reader, tmpl, c.parent, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust, server := Trust{Name: "localhost"}, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+		p := trust.Explain(handshake(t, trust, server), "source", time.Now())
+		if !strings.Contains(p.Text, c.text) {
+			t.Errorf("%s: %s", name, p.Text)
+		}
+		if err := handshake(t, obey(t, trust, p.Hint), server); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		unknown := &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{leaf}, Err: x509.UnknownAuthorityError{Cert: leaf}}
+		want := map[string]string{"its own": "self-signed", "above": "signed by SHA1-RSA, which proves nothing"}[name]
+		if p := trust.Explain(unknown, "source", time.Now()); !strings.Contains(p.Text, want) || !strings.Contains(p.Hint, PinOf(leaf).String()) {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	err = handshake(t, Trust{Name: "localhost"}, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{[]byte("no certificate")}, PrivateKey: key}}})
+	if p := (Trust{}).Explain(err, "source", time.Now()); err == nil || !strings.Contains(p.Text, "no sound one") || !strings.Contains(p.Hint, "no flag") {
+		t.Errorf("%v %+v", err, p)
 	}
 }
 
