@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"mailmove/imapx"
 )
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 // behind is a scripted endpoint as a proxy, with a server's side of IMAP behind its answer.
 func behind(t *testing.T, kind imapx.ProxyKind, answer func(s *scripted)) imapx.Endpoint {

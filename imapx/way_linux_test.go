@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,8 +15,6 @@ import (
 	"mailmove/imapx"
 	"mailmove/imapx/imaptest/real"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // withoutIPv6 ends a test that a container without IPv6 cannot run. The continuous integration has it.
 func withoutIPv6(t *testing.T, err error) {
