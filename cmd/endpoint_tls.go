@@ -32,9 +32,12 @@ func (t *trustFlags) bind(set *pflag.FlagSet, name func(string) string) {
 // fill reads the files and sets the endpoint's part.
 func (t *trustFlags) fill(ep *imapx.Endpoint, flag func(string) string) (err error) {
 	if ep.TLS == imapx.TLSNone {
-		for part, given := range map[string]bool{"-tls-pin": len(t.pins) > 0, "-tls-min": t.oldest != 0, "-tls-cert": t.cert != "" || t.key != ""} {
-			if given {
-				return usagef("leave one of them out", "%s in clear text (%s none): there is no TLS", flag(part), flag("-tls"))
+		for _, part := range []struct {
+			name  string
+			given bool
+		}{{"-tls-pin", len(t.pins) > 0}, {"-tls-min", t.oldest != 0}, {"-tls-cert", t.cert != ""}, {"-tls-key", t.key != ""}} {
+			if part.given {
+				return usagef("leave one of them out", "%s in clear text (%s none): there is no TLS", flag(part.name), flag("-tls"))
 			}
 		}
 	}

@@ -38,6 +38,7 @@ func rememberedPins(ctx context.Context, f *fleet.Fleet, ep *imapx.Endpoint) err
 // asks, remembers a yes, and runs it again: once for each side at most. Nothing was done by then but connecting.
 func (p *pass) trusting(ctx context.Context, a *app, work func() error) error {
 	for range 2 {
+		p.untrusted = nil // of the run before
 		err := work()
 		yes, wrong := p.askTrust(ctx, a, cmp.Or(p.untrusted, err))
 		switch {

@@ -2,6 +2,7 @@ package imapx_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"mailmove/imapx"
+	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
 )
 
@@ -25,11 +27,19 @@ func withoutIPv6(t *testing.T, err error) {
 	t.Skipf("this machine has no IPv6 on its loopback: %v", err)
 }
 
-// An IPv6 literal is dialled as it is, by its own TLS name.
+// An IPv6 literal is dialled as it is, and is the name that the certificate must have.
 func TestIPv6Literal(t *testing.T) {
 	l, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {
 		withoutIPv6(t, err)
+	}
+	ca, err := imaptest.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue(imaptest.CertGood)
+	if err != nil {
+		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() { l.Close(); <-done })
@@ -40,9 +50,10 @@ func TestIPv6Literal(t *testing.T) {
 			return
 		}
 		defer nc.Close()
-		_, _ = nc.Write([]byte("* BYE from IPv6\r\n"))
+		_, _ = tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}}).Write([]byte("* BYE from IPv6\r\n"))
 	}()
 	e := endpoint(t, l.Addr().String(), "u1")
+	e.TLS, e.Roots = imapx.TLSImplicit, ca.Pool()
 	var x *imapx.Error
 	if _, err := imapx.DialSource(within(t, 10*time.Second), e, imapx.Options{}); !errors.As(err, &x) || !strings.Contains(x.Text, "from IPv6") {
 		t.Error(err)

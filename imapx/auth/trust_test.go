@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -106,6 +108,10 @@ func TestEachCertificateHasItsWords(t *testing.T) {
 	pinned.Pins = []Pin{PinOf(good.Leaf)}
 	remembered := pinned
 	remembered.PinnedAs = "mail.old.example:1993"
+	page, err := os.ReadFile("../../docs/tls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := make(map[string]string)
 	for name, c := range map[string]struct {
 		trust Trust
@@ -142,6 +148,9 @@ func TestEachCertificateHasItsWords(t *testing.T) {
 		}
 		if err := handshake(t, obey(t, c.trust, p.Hint), &tls.Config{Certificates: []tls.Certificate{c.cert}}); err != nil {
 			t.Errorf("%s: the hint does not help: %v", name, err)
+		}
+		if begin := regexp.MustCompile(`^[^0-9:]*?( localhost|:| on )`).FindString(p.Text); !bytes.Contains(page, []byte("`"+strings.TrimSuffix(strings.TrimSuffix(begin, "localhost"), ":"))) {
+			t.Errorf("%s: docs/tls.md does not have %q", name, begin)
 		}
 		head, _, _ := strings.Cut(p.Text, ";")
 		if was := seen[head]; was != "" && name != "other name, and who" && was != "other name, and who" {
