@@ -11,6 +11,7 @@ import (
 
 	"mailmove/cmd/internal/passwords"
 	"mailmove/imapx"
+	"mailmove/imapx/auth"
 	"mailmove/state"
 	mailsync "mailmove/sync"
 )
@@ -73,7 +74,7 @@ func newCheck(a *app) *cobra.Command {
 		if err := k.pass.logins(c.Context(), &f.sync, terminal{a.in, a.err}); err != nil {
 			return err
 		}
-		return k.run(c.Context(), a)
+		return k.pass.trusting(c.Context(), a, func() error { return k.run(c.Context(), a) })
 	}
 	return c
 }
@@ -210,12 +211,24 @@ func (k *checking) run(ctx context.Context, a *app) (err error) {
 	case err != nil:
 		return err
 	}
+	p.untrusted = untrustedIn(report)
 	k.password(&report)
 	if err := k.print(a, report); err != nil {
 		return err
 	}
 	if report.Worst() == mailsync.CheckFailed {
 		return &failure{code: exitCheck} // each reason has its line already
+	}
+	return nil
+}
+
+// untrustedIn is the first certificate of a report that is not trusted: somebody may be asked about it.
+func untrustedIn(r mailsync.CheckReport) error {
+	for _, f := range r.Findings {
+		var untrusted *auth.UntrustedError
+		if errors.As(f.Err, &untrusted) && !untrusted.Changed {
+			return f.Err
+		}
 	}
 	return nil
 }

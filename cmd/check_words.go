@@ -20,6 +20,9 @@ type checkWording struct {
 func checkWordings() []checkWording {
 	server := func(f mailsync.Finding) string { return f.Text }
 	lasts := func(f mailsync.Finding) string {
+		if f.Text == mailsync.CertificateIsPinned {
+			return "pinned: good for as long as the server shows this very one"
+		}
 		if f.When.IsZero() {
 			return "clear text, as asked for: there is none"
 		}

@@ -23,6 +23,8 @@ type endpointFlags struct {
 	tlsName string
 	ca      string
 	address string
+	trust   trustFlags
+	way     wayFlags
 	pass    passwordFlags
 }
 
@@ -36,7 +38,9 @@ func (e *endpointFlags) bind(set *pflag.FlagSet) {
 	set.Var(&e.tls, name("-tls"), "implicit, starttls or none, instead of what the URL says; only none talks clear text")
 	set.StringVar(&e.tlsName, name("-tls-name"), "", "`NAME` that the certificate must have, if not the host")
 	set.StringVar(&e.ca, name("-ca"), "", "PEM `FILE` of the certificate authorities to trust instead of the system's")
+	e.trust.bind(set, name)
 	set.StringVar(&e.address, name("-address"), "", "`IP` (or host:port) to dial; the certificate is still checked for the host")
+	e.way.bind(set, name)
 	set.StringVar(&e.pass.file, name("-password-file"), "", "`FILE` whose first line is the password")
 	set.StringVar(&e.pass.command, name("-password-command"), "", "shell `COMMAND` whose first line of output is the password")
 }
@@ -74,8 +78,13 @@ func (e *endpointFlags) endpoint() (imapx.Endpoint, error) {
 			return imapx.Endpoint{}, err
 		}
 	}
-	ep.Roots, err = e.roots()
-	return ep, err
+	if ep.Roots, err = e.roots(); err != nil {
+		return ep, err
+	}
+	if err := e.trust.fill(&ep, e.flag); err != nil {
+		return ep, err
+	}
+	return ep, e.way.fill(&ep, e.flag)
 }
 
 func defaultPort(m imapx.TLSMode) int {

@@ -56,7 +56,7 @@ func exitTable() []exitRow {
 		{exitOther, "something else failed", "read the message"},
 		{exitHangup, "stopped by SIGHUP (the terminal went away)", "run it again: it goes on where it was"},
 		{exitBusy, "another process is working on this account, or holds a state file", "wait for it"},
-		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; --source-ca, --source-tls"},
+		{exitTLS, "no secure connection: certificate, name or TLS mode", "see the hint; docs/tls.md"},
 		{exitChanging, "sync --final: the source is still changing; what came is carried, a tail is required", "switch, then mailmove sync --tail"},
 		{exitUsage, "wrong command line, or source and target are one mailbox", "see --help"},
 		{exitStateDamaged, "a state file is damaged, of another version, or of other mailboxes", "see the hint"},

@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -173,26 +171,11 @@ func confirm(ctx context.Context, t terminal, question string) error {
 	if !isTerminal(t.in) {
 		return usagef("give --yes where nobody can be asked", "not confirmed; nothing was removed")
 	}
-	fmt.Fprintf(t.out, "%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() { // the read cannot be interrupted; where the context ends, the process does
-		line, err := bufio.NewReader(io.LimitReader(t.in, 100)).ReadString('\n')
-		if err != nil { // Ctrl-D: the cursor is still behind the question
-			fmt.Fprintln(t.out)
-		}
-		answer <- line
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(t.out)
-		return context.Cause(ctx)
-	case line := <-answer:
-		switch strings.ToLower(strings.TrimSpace(line)) {
-		case "y", "yes":
-			return nil
-		}
-		return &failure{code: exitOther, what: "not confirmed; nothing was removed"}
+	yes, err := answered(ctx, t, question+" [y/N] ")
+	if err == nil && !yes {
+		err = &failure{code: exitOther, what: "not confirmed; nothing was removed"}
 	}
+	return err
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -30,7 +30,8 @@ type logins struct {
 // openLogins opens the memory and asks for both sides before either is connected. A person at a terminal may always
 // try, and so may who insists (--login-now); how it ends is noted all the same. A dry run makes no file for it, and
 // uses the one that is there. Over a list nobody tries: who sits there means the list, not
-// each login of it. The account's state, where it has one, tells whether its logins worked.
+// each login of it. The account's state, where it has one, tells whether its logins worked. The certificates that are
+// remembered are in the same file, so the endpoints get them here.
 func (p *pass) openLogins(ctx context.Context, a *app, file *state.File) (*logins, error) {
 	l := &logins{fleet: p.fleet, shared: p.listed}
 	if !p.listed && (!p.dryRun || exists(filepath.Join(p.stateDir, fleet.FileName))) {
@@ -41,6 +42,9 @@ func (p *pass) openLogins(ctx context.Context, a *app, file *state.File) (*login
 		l.fleet = f
 	}
 	worked, err := workedBefore(ctx, file)
+	if err == nil {
+		err = errors.Join(rememberedPins(ctx, l.fleet, &p.source), rememberedPins(ctx, l.fleet, &p.target))
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.close())
 	}

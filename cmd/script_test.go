@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
+			"hint":        takeHint,
 			"server":      startServer,
 			"lose":        loseMail,
 			"remove":      removeMail,

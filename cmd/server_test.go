@@ -41,7 +41,7 @@ func newAuthority(e *testscript.Env) error {
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed] [-folders NAMES]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|self|old|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed] [-folders NAMES]
 //
 // It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
 // from now; with -keyword they have that flag), and sets the variable NAME to its address. With
@@ -118,12 +118,15 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed bool, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
-	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign}[mode]
+	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign, "self": imaptest.CertSelf}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
 		return "", nil, err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	if mode == "old" {
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	}
 	memory := imapmemserver.New()
 	for name := range strings.SplitSeq(names, ",") {
 		user, err := mailbox(name, password, mail)

@@ -89,7 +89,9 @@ func (f *syncFlags) run(a *app, work func(*pass, context.Context, *app) error) f
 		if err := p.logins(c.Context(), f, terminal{a.in, a.err}); err != nil {
 			return err
 		}
-		return profiled(f.profile, func() error { return work(p, c.Context(), a) })
+		return profiled(f.profile, func() error {
+			return p.trusting(c.Context(), a, func() error { return work(p, c.Context(), a) })
+		})
 	}
 }
 
@@ -219,6 +221,7 @@ type pass struct {
 	cutover     cutover
 	listed      bool         // one of a list: nobody is asked anything, and what follows is shared
 	fleet       *fleet.Fleet // nil: nothing is remembered
+	untrusted   error        // a certificate that is not trusted, where a report says so and not an error
 }
 
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.

@@ -73,7 +73,7 @@ func newVerify(a *app) *cobra.Command {
 		if err := p.logins(c.Context(), &f.syncFlags, terminal{a.in, a.err}); err != nil {
 			return err
 		}
-		return f.compare(c.Context(), a, p)
+		return p.trusting(c.Context(), a, func() error { return f.compare(c.Context(), a, p) })
 	}
 	return c
 }

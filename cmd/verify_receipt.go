@@ -96,7 +96,7 @@ func (f *verifyFlags) holdReceipt(c *cobra.Command, a *app) (err error) {
 	defer func() { err = errors.Join(err, logins.close()) }()
 	f.warnOfOther(a, receipt, ep)
 	out := &verifyOutput{app: a, account: receipt.Account, json: f.json}
-	differ, err := out.held(c.Context(), side(logins.target, ep, false), receipt, f.against)
+	differ, err := out.held(c.Context(), side(logins.target, p.target, false), receipt, f.against)
 	if err != nil {
 		return a.ofAccount(receipt.Account, err)
 	}

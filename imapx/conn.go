@@ -37,7 +37,8 @@ type conn struct {
 	sel    selection
 	secure bool
 	asked  bool      // to compress; under writing
-	ends   time.Time // of the trust in the server's certificate; zero in clear text
+	ends   time.Time // of the trust in the server's certificate; zero in clear text, and where it is pinned
+	pinned bool      // the server's certificate is one that was pinned
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
 	starless atomic.Bool // a SEARCH with "*" finds nothing: see blind in visit_search.go

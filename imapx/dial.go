@@ -15,7 +15,6 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"mailmove/imapx/auth"
 	"mailmove/imapx/wire"
 )
 
@@ -27,9 +26,7 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 	if o.DialTimeout == 0 {
 		o.DialTimeout = defaultDialTimeout
 	}
-	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
-	}
+	o.Dial = way(e, o.Dial)
 	if o.Line == nil {
 		o.Line = new(Line)
 	}
@@ -116,8 +113,20 @@ func connectionID(nc net.Conn) string {
 
 func (c *conn) dialError(e Endpoint, dialled string, err error) error {
 	x := &Error{Op: "connect", Kind: KindConnect, Scope: ScopeAccount, Retry: RetryReconnect, Err: err, Text: err.Error()}
-	var dns *net.DNSError
+	var (
+		dns   *net.DNSError
+		proxy *ProxyError
+	)
 	switch {
+	case errors.As(err, &proxy) && !errors.Is(err, context.Canceled):
+		x.Text, x.Hint = proxy.Error(), proxy.hint(e.Side)
+		if proxy.Final {
+			x.Retry = RetryNever
+		}
+	case noSuchAddress(e, err):
+		x.Retry = RetryNever
+		x.Text = fmt.Sprintf("no connection from %s to %s: this machine has no such address, or the server none of its kind", e.Bind, dialled)
+		x.Hint = flagOf(e.Side, "-bind") + " takes an address that \"ip address\" shows; leave it out, and the system chooses"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		x.Retry = RetryNever
 		x.Text = "there is no host " + dns.Name
@@ -189,8 +198,7 @@ func (c *conn) carry(nc interface {
 }
 
 func (c *conn) handshake(ctx context.Context, e Endpoint) error {
-	name := tlsName(e)
-	tc := tls.Client(c.raw, auth.TLSConfig(name, e.Roots))
+	tc := tls.Client(c.raw, trust(e).Config())
 	if err := tc.HandshakeContext(ctx); err != nil {
 		x := &Error{Op: "TLS", Kind: KindTLS, Scope: ScopeAccount, Err: err}
 		if isTimeout(err) || ctx.Err() != nil {
@@ -198,14 +206,14 @@ func (c *conn) handshake(ctx context.Context, e Endpoint) error {
 			x.Hint = fmt.Sprintf("the port may be one for clear text: try --%s-tls starttls (port 143)", e.Side)
 			return c.error(nil, x)
 		}
-		p := auth.Explain(err, e.Side, name, time.Now())
-		x.Text, x.Hint = p.Text, p.Hint
+		p := trust(e).Explain(err, e.Side, time.Now())
+		x.Text, x.Hint, x.Err = p.Text, p.Hint, p.Err
 		if isCut(err) { // nobody said no: as good as any other lost connection
 			x.Retry = RetryReconnect
 		}
 		return c.error(nil, x)
 	}
-	c.secure, c.ends = true, trustEnds(tc.ConnectionState().VerifiedChains)
+	c.secure, c.ends, c.pinned = true, trustEnds(tc.ConnectionState().VerifiedChains), len(e.Pins) > 0
 	c.carry(tc)
 	return nil
 }
@@ -243,6 +251,10 @@ func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
 	x := &Error{Op: "greeting", Kind: KindConnect, Scope: ScopeAccount, Retry: RetryReconnect, Err: err}
 	hint := fmt.Sprintf("if the port is one for implicit TLS, use --%s-tls implicit", e.Side)
 	switch {
+	case err != nil && isAlert(err): // TLS 1.3 refuses our certificate, or that there is none, when the handshake is over
+		p := trust(e).Explain(err, e.Side, time.Now())
+		x.Op, x.Kind, x.Retry, x.Text, x.Hint = "TLS", KindTLS, RetryNever, p.Text, p.Hint
+		return false, c.error(nil, x)
 	case err != nil && isTimeout(err):
 		x.Text = fmt.Sprintf("the server did not greet within %v", c.opts.DialTimeout)
 		if !c.secure {

@@ -18,6 +18,7 @@
 // Where to change what:
 //
 //	endpoint.go folder.go visit.go append.go error.go   the API's types
+//	way.go proxy*.go          how a server is reached: addresses, SOCKS5, HTTP CONNECT
 //	dial.go login.go          connect, TLS, STARTTLS, greeting, authentication
 //	conn.go command.go        the connection: commands in flight and the reader
 //	ending.go                 how it ends, in words

@@ -1,6 +1,13 @@
 package imapx
 
-import "context"
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Direct is how servers are dialled where there is no proxy.
+func Direct(bind netip.Addr) *net.Dialer { return direct(bind) }
 
 // Noop sends what keepAlive sends, without its two minutes of silence before.
 func (t *Target) Noop(ctx context.Context) error {

@@ -52,15 +52,26 @@ func answersTLS(ctx context.Context, e Endpoint, o Options, dialled string) bool
 		return false
 	}
 	defer nc.Close()
-	err = tls.Client(nc, auth.TLSConfig(tlsName(e), e.Roots)).HandshakeContext(ctx)
+	err = tls.Client(nc, trust(e).Config()).HandshakeContext(ctx)
 	var (
 		untrusted *tls.CertificateVerificationError
-		alert     *net.OpError // crypto/tls wraps the server's alert in one
+		changed   *auth.ChangedError
 		unknown   x509.UnknownAuthorityError
 		said      tls.AlertError
 	)
-	return err == nil || errors.As(err, &untrusted) || errors.As(err, &unknown) || errors.As(err, &said) ||
-		errors.As(err, &alert) && alert.Op == "remote error"
+	return err == nil || errors.As(err, &untrusted) || errors.As(err, &changed) || errors.As(err, &unknown) || errors.As(err, &said) ||
+		isAlert(err)
+}
+
+// isAlert: the server ended TLS by saying why. crypto/tls wraps an alert of the other side in an error of package net.
+func isAlert(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error"
+}
+
+// trust is which certificate an endpoint must show.
+func trust(e Endpoint) auth.Trust {
+	return auth.Trust{Name: tlsName(e), Roots: e.Roots, Pins: e.Pins, PinnedAs: e.PinnedAs, Oldest: e.OldestTLS, Own: e.ClientCert}
 }
 
 // tlsName is the name that the certificate must have.

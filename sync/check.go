@@ -12,8 +12,9 @@ import (
 type CheckSource interface {
 	Source
 	Sizes(ctx context.Context, folders []string) (map[string]int64, error)
-	CertificateEnds() time.Time // zero in clear text
-	Address() string            // host:port
+	CertificateEnds() time.Time // zero in clear text, and where it is pinned
+	CertificatePinned() bool
+	Address() string // host:port
 }
 
 // CheckTarget is the new side as Check needs it. It has no verb that changes anything either.
@@ -48,6 +49,9 @@ const (
 )
 
 func (v Verdict) String() string { return [...]string{"ok", "warning", "failed"}[v] }
+
+// CertificateIsPinned is the Text of a certificate that is trusted because it was pinned.
+const CertificateIsPinned = "pinned"
 
 // What is checked, in the order of the report.
 const (
@@ -95,7 +99,7 @@ type Finding struct {
 	Verdict  Verdict
 	Trouble  string // "" with CheckOK
 	Folder   string // on the source, decoded
-	Text     string // a folder's trouble, the name of a flag, the address of a server
+	Text     string // a folder's trouble, the name of a flag, the address of a server, or CertificateIsPinned
 	Messages int64
 	Bytes    int64
 	Used     int64 // with Limit and Missing: bytes, for quota-messages messages

@@ -34,7 +34,8 @@ type facts struct {
 type sideFacts struct {
 	server string
 	err    error
-	ends   time.Time // of the certificate; zero: clear text
+	ends   time.Time // of the certificate; zero: clear text, or pinned
+	pinned bool
 }
 
 // countedFlag is a flag that the target does not keep, and how many messages have it.
@@ -121,12 +122,14 @@ func (g *gathering) logIn(ctx context.Context) {
 		src, err := g.ConnectSource(ctx)
 		if g.facts.source.err = err; err == nil {
 			g.src, g.facts.source.server, g.facts.source.ends = src, src.Address(), src.CertificateEnds()
+			g.facts.source.pinned = src.CertificatePinned()
 		}
 	})
 	wg.Go(func() {
 		dst, err := g.ConnectTarget(ctx)
 		if g.facts.target.err = err; err == nil {
 			g.dst, g.facts.target.server, g.facts.target.ends = dst, dst.Address(), dst.CertificateEnds()
+			g.facts.target.pinned = dst.CertificatePinned()
 		}
 	})
 	wg.Wait()

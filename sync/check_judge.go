@@ -70,6 +70,9 @@ func (f *facts) logins(now time.Time) (found []Finding) {
 		}
 		found = append(found, Finding{Check: s.login, Text: s.side.server})
 		c := Finding{Check: s.certificate, When: s.side.ends}
+		if s.side.pinned {
+			c.Text = CertificateIsPinned
+		}
 		if !c.When.IsZero() && c.When.Before(now.Add(certificateWarning)) {
 			c.Verdict, c.Trouble = CheckWarning, TroubleEnds
 		}

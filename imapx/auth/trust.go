@@ -3,83 +3,69 @@ package auth
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 )
 
-// TLSConfig verifies the certificate against name and roots (nil: the system's). TLS 1.2 is the oldest version
-// spoken (RFC 8996).
-func TLSConfig(name string, roots *x509.CertPool) *tls.Config {
-	return &tls.Config{ServerName: name, RootCAs: roots, MinVersion: tls.VersionTLS12}
+// Trust says which certificate a server must show, and what is spoken with it.
+type Trust struct {
+	Name     string           // that the certificate must have
+	Roots    *x509.CertPool   // nil: the system's
+	Pins     []Pin            // where there are any, the certificate is one of them, and nothing else is asked of it
+	PinnedAs string           // under which name of a server the pins are remembered; empty: they were given
+	Oldest   uint16           // TLS version; 0: TLS 1.2, for anything older is not safe (RFC 8996)
+	Own      *tls.Certificate // what we show to a server that asks; nil: nothing
 }
 
-// Problem is what is wrong with a TLS handshake, in words for an admin.
-type Problem struct {
-	Text string
-	Hint string
+// Config is for one connection. Sessions are not resumed, so each handshake is judged.
+func (t Trust) Config() *tls.Config {
+	c := &tls.Config{ServerName: t.Name, RootCAs: t.Roots, MinVersion: tls.VersionTLS12}
+	if t.Oldest != 0 {
+		c.MinVersion = t.Oldest
+	}
+	if t.old() {
+		c.CipherSuites = everyCipher()
+		// The hybrid key exchange makes a first message of two packets, which such servers were never tried with.
+		c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	}
+	if own := t.Own; own != nil {
+		// Whatever authorities the server names: it says no itself, which is better than a login that fails without a reason.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil }
+	}
+	if len(t.Pins) > 0 {
+		c.InsecureSkipVerify = true // VerifyConnection asks for more: this very certificate
+		c.VerifyConnection = t.pinned
+	}
+	return c
 }
 
-// Explain words a failed handshake. side is "source" or "target", for the flags it names; now is the clock the
-// certificate was checked with.
-func Explain(err error, side, name string, now time.Time) Problem {
-	var (
-		invalid   x509.CertificateInvalidError
-		hostname  x509.HostnameError
-		authority x509.UnknownAuthorityError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
-		c := invalid.Cert
-		if now.Before(c.NotBefore) {
-			return Problem{"the certificate is not valid before " + day(c.NotBefore),
-				"check this machine's clock, or have the server's certificate replaced"}
+// old: versions are wanted that are not safe any more, and with them the ciphers of their time.
+func (t Trust) old() bool { return t.Oldest != 0 && t.Oldest < tls.VersionTLS12 }
+
+// everyCipher is what Go still speaks below TLS 1.3, with RC4, 3DES, CBC with SHA-256, and RSA key exchange.
+func everyCipher() (ids []uint16) {
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if slices.Contains(s.SupportedVersions, tls.VersionTLS12) {
+			ids = append(ids, s.ID)
 		}
-		return Problem{fmt.Sprintf("the certificate expired on %s (valid from %s)", day(c.NotAfter), day(c.NotBefore)),
-			fmt.Sprintf("have it renewed, or name a server with a valid one; a certificate given with --%s-ca FILE must be valid too", side)}
-	case errors.As(err, &hostname) && hostname.Certificate != nil:
-		return Problem{fmt.Sprintf("the certificate is not for %s but for %s", name, names(hostname.Certificate)),
-			fmt.Sprintf("if that is the right server, give its name with --%s-tls-name", side)}
-	case errors.As(err, &authority):
-		issuer := "an unknown authority"
-		if authority.Cert != nil && authority.Cert.Issuer.String() != "" {
-			issuer = authority.Cert.Issuer.String()
-		}
-		return Problem{"the certificate is signed by an authority that is not trusted: " + issuer,
-			fmt.Sprintf("if it is your own, give its certificate with --%s-ca FILE", side)}
-	case errors.As(err, &record):
-		return Problem{"the server does not speak TLS on this port" + firstBytes(record),
-			fmt.Sprintf("use --%s-tls starttls (port 143), or the port for implicit TLS (993)", side)}
-	case errors.As(err, &alert):
-		return Problem{"the server refused the TLS handshake: " + alert.Error(),
-			"the server may speak only TLS versions that are no longer safe, or expect another name"}
 	}
-	return Problem{Text: err.Error()}
+	return ids
 }
 
-func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
-
-func names(c *x509.Certificate) string {
-	all := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		all = append(all, ip.String())
+func (t Trust) pinned(s tls.ConnectionState) error {
+	leaf := s.PeerCertificates[0] // a TLS server always has one (RFC 8446 section 4.4.2)
+	if !slices.Contains(t.Pins, PinOf(leaf)) {
+		return &ChangedError{Want: t.Pins, Got: leaf}
 	}
-	if len(all) == 0 {
-		return "no name at all"
-	}
-	if len(all) > 5 {
-		all = append(all[:5], fmt.Sprintf("%d more", len(all)-5))
-	}
-	return strings.Join(all, ", ")
+	return nil
 }
 
-// firstBytes tells a mail server's greeting from other noise.
-func firstBytes(e tls.RecordHeaderError) string {
-	if e.RecordHeader[0] == '*' && e.RecordHeader[1] == ' ' {
-		return ": it greeted in clear text"
+// holds tells whether a chain is trusted at a time, under any name.
+func (t Trust) holds(chain []*x509.Certificate, now time.Time) bool {
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
 	}
-	return ""
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: t.Roots, Intermediates: between, CurrentTime: now})
+	return err == nil
 }

@@ -21,6 +21,8 @@ const (
 	CertGood    CertKind = iota // valid now, for localhost, 127.0.0.1 and ::1
 	CertExpired                 // as CertGood, but it ended a day ago
 	CertForeign                 // valid now, for mail.elsewhere.example only
+	CertSelf                    // as CertGood, but signed by itself and nobody else
+	CertClient                  // valid now, for a client named u1
 )
 
 // CA is a certificate authority that lives as long as a test. Its key never leaves memory.
@@ -62,7 +64,7 @@ func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
 }
 
-// Issue makes a server certificate with a key of its own.
+// Issue makes a certificate with a key of its own.
 func (ca *CA) Issue(kind CertKind) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -80,9 +82,16 @@ func (ca *CA) Issue(kind CertKind) (tls.Certificate, error) {
 	switch kind {
 	case CertExpired:
 		tmpl.NotAfter = time.Now().Add(-24 * time.Hour)
+	case CertClient:
+		tmpl.Subject.CommonName, tmpl.DNSNames, tmpl.IPAddresses = "u1", nil, nil
+		tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	case CertForeign:
 		tmpl.Subject.CommonName = "mail.elsewhere.example"
 		tmpl.DNSNames, tmpl.IPAddresses = []string{"mail.elsewhere.example"}, nil
+	}
+	if kind == CertSelf {
+		cert, err := sign(tmpl, tmpl, key, key)
+		return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}, err
 	}
 	cert, err := sign(tmpl, ca.cert, key, ca.key)
 	if err != nil {

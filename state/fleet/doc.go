@@ -7,7 +7,8 @@
 //
 //   - Several processes use the file at once: each transaction is short, waits at most busyTimeout for the others,
 //     and is on disk when the method returns nil.
-//   - Losing the file costs no mail: failed logins are tried again, and outcomes are asked of the accounts' own files.
+//   - Losing the file costs no mail: failed logins are tried again, outcomes are asked of the accounts' own files, and
+//     certificates that were trusted here are trusted no more.
 //   - No password goes in. A credential is known by a keyed digest; the key lies in the same file (mode 0600), so a
 //     digest says nothing without the file, and with it guesses have to be made one by one.
 //   - Time comes in as an argument. A stored time that lies in the future is not believed: a clock that was wrong
@@ -17,5 +18,5 @@
 //
 // Where to change what: tables in schema.go (append a step, never edit one that was released) with docs/state.md;
 // how long a login waits in login.go; when a server is left alone in breaker.go; accounts of a list in
-// outcome.go, limits in limit.go, a day's volumes in volume.go; opening in fleet.go.
+// outcome.go, trusted certificates in trusted.go, limits in limit.go, a day's volumes in volume.go; opening in fleet.go.
 package fleet

@@ -72,6 +72,8 @@ func sideColumn(part string) (secret bool, take func(*draft, string, string)) {
 				d.sides[i].urlHeading, d.sides[i].urlIndex = heading, d.index
 				d.sides[i].host = v
 			}
+		case side + "_proxy":
+			return false, func(d *draft, heading, v string) { d.proxy(side, heading, v) }
 		case side + "_port":
 			return false, func(d *draft, heading, v string) { d.sides[i].port, d.sides[i].portHeading = v, heading }
 		case side + "_security":
@@ -142,6 +144,16 @@ func (d *draft) secret(part, v string) {
 	if strings.ContainsFunc(v, func(r rune) bool { return r >= 0x0300 && r <= 0x036f }) {
 		d.marks.add(d.row.Line)
 	}
+}
+
+// proxy is a URL that has no password: lists go round, and rows are shown.
+func (d *draft) proxy(side, heading, v string) {
+	if !hasPassword(v) {
+		d.row.Fields[side+"_proxy"] = v
+		return
+	}
+	d.problem(heading, "a password in a URL is refused", "put it into MAILMOVE_"+strings.ToUpper(side)+"_PROXY_PASSWORD in the environment")
+	d.takeOut()
 }
 
 // userAndPassword takes Google's "user#password" apart. A user has no #, a password may.

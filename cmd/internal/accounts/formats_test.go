@@ -14,7 +14,7 @@ func testColumns() []string {
 	columns := []string{"into", "from", "include", "exclude", "map", "newer_than", "older_than", "max_size"}
 	for _, side := range []string{"source", "target"} {
 		columns = append(columns, side)
-		for _, part := range []string{"user", "authzid", "tls", "tls_name", "ca", "address", "password_file", "password_command"} {
+		for _, part := range []string{"user", "authzid", "tls", "tls_name", "tls_pin", "tls_min", "tls_cert", "tls_key", "ca", "address", "proxy", "bind", "password_file", "password_command"} {
 			columns = append(columns, side+"_"+part)
 		}
 	}

@@ -99,6 +99,10 @@ func TestPasswordsAmongOptions(t *testing.T) {
 	for _, text := range []string{
 		"source,source_user,target_user,options\nh,a,b,--source-password hunter2\n",
 		"source,source_user,target_user,options\nh,a,b,--target-password=hunter2\n",
+		"source,source_user,target_user,options\nh,a,b,--source-proxy=socks5://me:hunter2@gate\n",
+		"source,source_user,target_user,options\nh,a,b,\"--source 'imaps://me:hunter2@gate' --strict\"\n",
+		"source,source_user,target_user,source_proxy\nh,a,b,http://me:hunter2@gate:3128\n",
+		"source,source_user,target_user,target_proxy\nh,a,b,me:hunter2@gate\n",
 		"h1;u1;p1;h2;u2;p2;--password1 hunter2;\n",
 		"h1;u1;p1;h2;u2;p2;--oauthaccesstoken1 hunter2;\n",
 		"h1;u1;p1;h2;u2;p2;hunter2;\n",
@@ -117,6 +121,10 @@ func TestPasswordsAmongOptions(t *testing.T) {
 	l := readText(t, "source,source_user,target_user,options\nh,a,b,--source-password-file /etc/pw\n")
 	if len(l.Rows[0].Problems) > 0 || l.Rows[0].Cells[3] != "--source-password-file /etc/pw" {
 		t.Errorf("a password file: %v", l.Rows[0])
+	}
+	l = readText(t, "source,source_user,target_user,source_proxy,options\nh,a,b,http://me@gate:3128,--target-proxy socks5://gate:1080\n")
+	if len(l.Rows[0].Problems) > 0 || l.Rows[0].Fields["source_proxy"] != "http://me@gate:3128" {
+		t.Errorf("a proxy: %v", l.Rows[0])
 	}
 }
 

@@ -55,16 +55,26 @@ func (d *draft) mailcow(heading, option, v string) {
 func (d *draft) withheld(heading string, words []string) bool {
 	for _, w := range words {
 		name, _, _ := strings.Cut(strings.ToLower(strings.TrimLeft(w, "-")), "=")
+		if strings.Contains(w, "://") && hasPassword(w) {
+			d.takeOut()
+			d.problem(heading, "a password in a URL is refused", passwordHint+"; that of a proxy in the environment")
+			return true
+		}
 		if w[:min(1, len(w))] != "-" || !looksSecret(name) && !strings.HasPrefix(name, "oauth") ||
 			strings.HasSuffix(name, "-file") || strings.HasSuffix(name, "-command") || strings.HasPrefix(name, "passfile") {
 			continue
 		}
-		d.row.Cells = append([]string(nil), d.row.Cells...)
-		d.row.Cells[d.index] = takenOut
+		d.takeOut()
 		d.problem(heading, "a password among the options is refused", passwordHint)
 		return true
 	}
 	return false
+}
+
+// takeOut keeps the cell at hand from being shown.
+func (d *draft) takeOut() {
+	d.row.Cells = append([]string(nil), d.row.Cells...)
+	d.row.Cells[d.index] = takenOut
 }
 
 var errOpenQuote = errors.New("a quote is not closed")

@@ -7,6 +7,7 @@
 //	source.LoadMaildir("u1", dir)
 //	other := real.Cyrus(t, real.CyrusOptions{})
 //	user := other.FreshUser()
+//	proxy := real.Microsocks(t, real.Login{})
 //
 // What holds:
 //
@@ -23,6 +24,8 @@
 // wants "u1@lab", and to be asked for its users (FreshUser).
 //
 // The others than Dovecot speak clear text only, and what they tell syslog is lost.
+//
+// Proxies (proxies.go) take a port that was free a moment before; where it was lost meanwhile, another one is tried.
 //
 // Where the packages are missing, tests are skipped loudly, and fail with CI=true or MAILMOVE_REQUIRE_SERVERS=1.
 //
