@@ -63,6 +63,7 @@ type transfer struct {
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
 	RetryFor               time.Duration // 0: a minute
+	Within                 time.Duration // the test fails after it, 0: 3 minutes
 	Timeout                time.Duration // without progress on a connection, 0: the default
 	Connections            int           // 0: the default
 	Compress               imapx.Compress
@@ -199,7 +200,7 @@ func (x transfer) start(t testing.TB) *exec.Cmd {
 // pass runs one that must succeed.
 func (x transfer) pass(t testing.TB) mailsync.Report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(x.Within, 3*time.Minute))
 	defer cancel()
 	r, err := x.run(ctx)
 	if err != nil {

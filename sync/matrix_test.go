@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailmove/imapx/imaptest"
 	mailsync "mailmove/sync"
@@ -18,7 +19,8 @@ import (
 // named is one thing that a server cannot hold or that it rewrites.
 type named struct {
 	word string // in the table; "" is left out there
-	told string // reason of an exception that the first pass tells then; "" none
+	told string // reason of an exception that the first pass must tell then; "" none
+	may  string // one that it may tell
 	is   func(d imaptest.Difference, at cell) bool
 }
 
@@ -67,6 +69,12 @@ func parent(d imaptest.Difference, at cell) bool {
 		slices.ContainsFunc(at.corpus.Folders, func(f imaptest.CorpusFolder) bool { return strings.HasPrefix(f.Name(), d.Folder+"/") })
 }
 
+// lostParent is a folder without mail that has some below it: imap4d lists only those with mail, or none below.
+func lostParent(d imaptest.Difference, at cell) bool {
+	return (d.Kind == imaptest.MissingFolder || d.Kind == imaptest.MissingSubscription) &&
+		slices.ContainsFunc(at.corpus.Folders, func(f imaptest.CorpusFolder) bool { return strings.HasPrefix(f.Name(), d.Folder+"/") })
+}
+
 // flagsIn reads `… [before] -> [after]`.
 func flagsIn(d imaptest.Difference) (before, after []string, ok bool) {
 	b, a, ok := strings.Cut(d.Detail, "] -> [")
@@ -99,31 +107,33 @@ func withoutKeywords(d imaptest.Difference, _ cell) bool {
 func names() []named {
 	missing := []imaptest.Kind{imaptest.Missing, imaptest.MissingFolder, imaptest.MissingSubscription}
 	return []named{
-		{"", "", func(d imaptest.Difference, at cell) bool {
+		{is: func(d imaptest.Difference, at cell) bool { // the test's own folder
 			return d.Kind == imaptest.ExtraFolder && d.Folder == "Own" && at.to.name == "Embedded"
 		}},
-		{"", "", func(d imaptest.Difference, at cell) bool { // it differs from second to second: not counted
+		{is: func(d imaptest.Difference, at cell) bool { // it differs from second to second: not counted
 			return d.Kind == imaptest.WrongDate && at.from.name == "Mailutils" && d.Folder == "Quirks"
 		}},
-		{"parents", "", anyOf(into("Cyrus", parent), into("Embedded", parent))},
-		{"folder refused", "folder", into("Courier", func(d imaptest.Difference, _ cell) bool {
+		{word: "parents", is: anyOf(into("Cyrus", parent), into("Embedded", parent), into("Mailutils", lostParent))},
+		{word: "folder refused", told: "folder", is: into("Courier", func(d imaptest.Difference, _ cell) bool {
 			return slices.Contains(missing, d.Kind) && beyond16Bits(d.Folder)
 		})},
-		{"8-bit header", "", into("Cyrus", func(d imaptest.Difference, at cell) bool {
+		{word: "8-bit header", is: into("Cyrus", func(d imaptest.Difference, at cell) bool {
 			return anyOf(kindOf("8bit-latin1-header@", imaptest.Altered), kindOf("8bit-utf8-header@", imaptest.Altered),
 				kindOf("invalid-utf8-header@", imaptest.Altered))(d, at)
 		})},
-		{"no header", "altered", into("Cyrus", unnamedQuirk)},
-		{"line ends", "", into("Courier", anyOf(kindOf("<bare-cr@", imaptest.Altered), kindOf("<no-final-newline@", imaptest.Altered), unnamedQuirk))},
-		{"mbox line", "altered", into("Mailutils", anyOf(kindOf("<mbox@", imaptest.Altered)))},
-		{"header rewritten", "", anyOf(into("Mailutils", quirkRewritten),
-			into("Embedded", anyOf(kindOf("<headeronly@", imaptest.Altered), kindOf("<mbox@", imaptest.Missing), unnamedQuirk)))},
-		{"no bytes", "empty", func(d imaptest.Difference, at cell) bool {
+		{word: "no bytes", told: "empty", is: func(d imaptest.Difference, at cell) bool {
 			return at.from.name == "Embedded" && d.Kind == imaptest.Missing && unnamedQuirk(d, at)
 		}},
-		{"keywords", "flag", into("Mailutils", withoutKeywords)},
-		{"capitals", "", anyOf(into("Embedded", otherCase), into("Dovecot", otherCase), into("Courier", otherCase))},
-		{"date", "", into("Mailutils", func(d imaptest.Difference, _ cell) bool { return d.Kind == imaptest.WrongDate })},
+		{word: "no header", told: "altered", is: into("Cyrus", func(d imaptest.Difference, at cell) bool {
+			return at.from.name != "Embedded" && unnamedQuirk(d, at)
+		})},
+		{word: "line ends", is: into("Courier", anyOf(kindOf("<bare-cr@", imaptest.Altered), kindOf("<no-final-newline@", imaptest.Altered), unnamedQuirk))},
+		{word: "mbox line", may: "altered", is: into("Mailutils", kindOf("<mbox@", imaptest.Altered))},
+		{word: "header rewritten", may: "altered", is: anyOf(into("Mailutils", quirkRewritten),
+			into("Embedded", anyOf(kindOf("<headeronly@", imaptest.Altered), kindOf("<mbox@", imaptest.Missing), unnamedQuirk)))},
+		{word: "keywords", told: "flag", is: into("Mailutils", withoutKeywords)},
+		{word: "capitals", is: anyOf(into("Embedded", otherCase), into("Dovecot", otherCase), into("Courier", otherCase))},
+		{word: "date", is: into("Mailutils", func(d imaptest.Difference, _ cell) bool { return d.Kind == imaptest.WrongDate })},
 	}
 }
 
@@ -132,7 +142,7 @@ func names() []named {
 func (at cell) judged(t *testing.T, d imaptest.Diff) string {
 	t.Helper()
 	list := names()
-	counts, reasons := map[string]int{}, map[string]bool{}
+	counts, reasons, may := map[string]int{}, map[string]bool{}, map[string]bool{}
 	for _, x := range d.Differences {
 		i := slices.IndexFunc(list, func(n named) bool { return n.is(x, at) })
 		if i < 0 {
@@ -140,6 +150,7 @@ func (at cell) judged(t *testing.T, d imaptest.Diff) string {
 			continue
 		}
 		counts[list[i].word]++
+		may[list[i].may] = true
 		if list[i].told != "" {
 			reasons[list[i].told] = true
 		}
@@ -150,7 +161,7 @@ func (at cell) judged(t *testing.T, d imaptest.Diff) string {
 		}
 	}
 	for reason := range at.told {
-		if !reasons[reason] {
+		if !reasons[reason] && !may[reason] {
 			t.Errorf("%s to %s: an exception %s without a difference", at.from.name, at.to.name, reason)
 		}
 	}
@@ -168,6 +179,7 @@ func carriedPair(t *testing.T, from *party, user string, to *party, c *imaptest.
 	t.Helper()
 	at := cell{from: from, to: to, corpus: c, told: map[string]int{}}
 	x := between(t, from, user, to)
+	x.Within = 10 * time.Minute // imap4d takes two on a machine that has nothing else to do
 	x.Events = func(e mailsync.Event) {
 		if e, ok := e.(mailsync.Exception); ok && e.New {
 			at.told[e.Reason]++

@@ -57,10 +57,11 @@ func (p *Parser) Flags() ([]imap.Flag, error) {
 	return flags, err
 }
 
-// flagOf makes no copy of the flags that nearly every message has.
+// flagOf makes no copy of the flags that nearly every message has, and gives system flags the spelling of RFC 9051 section
+// 2.3.2: they are not case-sensitive, but imap4d refuses another one.
 func flagOf(s []byte) imap.Flag {
 	for _, known := range [...]imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft} {
-		if string(s) == string(known) {
+		if string(s) == string(known) || len(s) == len(known) && s[0] == '\\' && strings.EqualFold(string(s), string(known)) {
 			return known
 		}
 	}

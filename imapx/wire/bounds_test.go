@@ -2,9 +2,12 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // TestLongestLines: only what grows with a folder may be longer than other lines.
@@ -80,5 +83,15 @@ func TestManyFlags(t *testing.T) {
 	p = ParserFor([]byte("(" + strings.Repeat("a ", maxFlags) + ")"))
 	if flags, err := p.Flags(); err != nil || len(flags) != maxFlags {
 		t.Errorf("%d flags, %v", len(flags), err)
+	}
+}
+
+// TestSystemFlags: in one spelling, whatever the server's; keywords stay as they are.
+func TestSystemFlags(t *testing.T) {
+	p := ParserFor([]byte(`(\seen \ANSWERED \Flagged $forwarded seen \drafty)`))
+	flags, err := p.Flags()
+	want := []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, "$forwarded", "seen", `\drafty`}
+	if err != nil || !slices.Equal(flags, want) {
+		t.Errorf("%q, %v", flags, err)
 	}
 }
