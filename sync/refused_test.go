@@ -204,7 +204,6 @@ func TestRefusedKinds(t *testing.T) {
 	}{
 		{"Cyrus 3.6", real.Cyrus(t, real.CyrusOptions{Extra: fmt.Sprintf("munge8bit: no\nmaxmessagesize: %d", sizeLimit)})},
 		{"Courier 5.0", real.Courier(t)},
-		{"mailutils 3.15", real.Mailutils(t)},
 	} {
 		c := dialled(o.name, o.server.Addr(), o.server.FreshUser())
 		c.prefix = o.server.Prefix()
