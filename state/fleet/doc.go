@@ -18,5 +18,6 @@
 //
 // Where to change what: tables in schema.go (append a step, never edit one that was released) with docs/state.md;
 // how long a login waits in login.go; when a server is left alone in breaker.go; accounts of a list in
-// outcome.go, trusted certificates in trusted.go, limits in limit.go, a day's volumes in volume.go; opening in fleet.go.
+// outcome.go, trusted certificates in trusted.go, limits in limit.go, a day's volumes in volume.go; records of the DNS in
+// ttl.go; opening in fleet.go.
 package fleet
