@@ -48,6 +48,7 @@ func outside() []arrow {
 		{"github.com/rivo/*", []string{"cmd", "cmd/internal/ui"}},
 		{"github.com/emersion/go-imap/*", []string{"sync", "sync/verify", "imapx", "imapx/*"}},
 		{"github.com/emersion/go-sasl", []string{"imapx", "imapx/*"}},
+		{"github.com/miekg/dns", []string{"cmd/internal/dns", "cmd/internal/dns/dnstest"}},
 		{"github.com/ccojocar/*", []string{"cmd/internal/passwords"}},
 		{"golang.org/x/term", []string{"cmd"}},
 		{"flag", nil},
@@ -60,7 +61,9 @@ func outside() []arrow {
 
 // testArrows are open to the tests of every room: the servers, and the secrets to log in to them with. The demo's use
 // of imaptest is the one in code.
-func testArrows() []string { return []string{"imapx/imaptest", "imapx/imaptest/real", "imapx/auth"} }
+func testArrows() []string {
+	return []string{"imapx/imaptest", "imapx/imaptest/real", "imapx/auth", "cmd/internal/dns/dnstest"}
+}
 
 type listed struct {
 	ImportPath                         string
