@@ -135,6 +135,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newVersion(a), newDemo(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
+	root.AddCommand(newDNS(a))
 	addCompletion(root)
 	return root
 }
