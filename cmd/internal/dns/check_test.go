@@ -218,6 +218,20 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
+// A name that is new is remembered as missing for as long as the zone says.
+func TestNewNamesAreRememberedAsMissing(t *testing.T) {
+	w := start(t, zones(usualMail))
+	for _, ip := range []string{one, two} {
+		set(t, w, ip, strings.Replace(apex(2026112302, 300), "864000 300", "864000 1800", 1)+usualMail)
+	}
+	r := check(t, w, Config{ExpectAddr: map[string][]netip.Addr{"imap.old.example": {netip.MustParseAddr("192.0.2.7")}}})
+	wants(t, r, "ttl", Warning, "there is no A of imap.old.example yet", "for 1800 s (30 minutes)")
+	wants(t, r, "expect-address", Failed, "imap.old.example should be 192.0.2.7 and is nothing at ns1.old.example")
+	if got := r.ForgottenAt(noon()); !got.Equal(noon().Add(30*time.Minute)) || r.Safe(noon()) != nil {
+		t.Errorf("forgotten at %v; safe: %v", got, r.Safe(noon()))
+	}
+}
+
 // A resolver that counts its TTL down still gives the old record, and then the new one. What it remembers proves that the
 // TTL was higher.
 func TestResolversForget(t *testing.T) {

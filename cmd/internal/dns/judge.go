@@ -167,5 +167,9 @@ func (l *looker) judgeTTL() {
 			l.find("ttl", Warning, fmt.Sprintf("lower it to %s now: mail goes to the old server for so long after the switch", Spell(l.d.Plan.Low)),
 				"resolvers remember %s of %s for %s", p.Type, p.Name, Spell(p.TTL))
 		}
+		if p.Missing > l.c.lowEnough() {
+			l.find("ttl", Warning, "put it in well before it is needed, or lower the last number of the SOA record",
+				"there is no %s of %s yet: resolvers that have asked remember that for %s", p.Type, p.Name, Spell(p.Missing))
+		}
 	}
 }

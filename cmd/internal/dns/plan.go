@@ -21,6 +21,7 @@ type RecordPlan struct {
 	TTL        time.Duration // the largest of now
 	Lowered    bool
 	OldTTL     time.Duration // the one before it was lowered, 0: none known
+	Missing    time.Duration // for how long resolvers remember that there is none yet, where one is expected (RFC 2308 5)
 	Assumed    bool          // OldTTL was not seen but taken from Config.OldTTL
 	LoweredAt  time.Time     // the first look that found it lowered; zero: it is not, or was never higher
 	Earliest   time.Time     // see Plan
@@ -32,7 +33,7 @@ type RecordPlan struct {
 func (p Plan) ForgottenAt(at time.Time) time.Time {
 	last := at
 	for _, r := range p.Records {
-		for _, t := range []time.Time{at.Add(remembered(r.TTL)), r.held} {
+		for _, t := range []time.Time{at.Add(remembered(max(r.TTL, r.Missing))), r.held} {
 			if t.After(last) {
 				last = t
 			}
@@ -76,6 +77,7 @@ func planOf(c *Config, d *Domain, known []Known, now time.Time) Plan {
 			continue
 		}
 		one := recordPlan(c, r, known, now)
+		one.Missing = d.missing(c, r)
 		for _, m := range d.Remembered { // a resolver that still remembers the old TTL proves it
 			if m.Name == r.Name && m.Type == r.Type && !m.Old && m.TTL > c.lowEnough() && m.TTL > r.TTL() && m.Until.After(one.held) {
 				one.held = m.Until
@@ -103,6 +105,20 @@ func planOf(c *Config, d *Domain, known []Known, now time.Time) Plan {
 		p.Records = append(p.Records, one)
 	}
 	return p
+}
+
+// missing is how long it is remembered that a record is not there which is expected.
+func (d *Domain) missing(c *Config, r RecordSet) (negative time.Duration) {
+	expected := len(ofType(c.ExpectAddr[r.Name], r.Type)) > 0 || r.Type == "MX" && len(c.ExpectMX) > 0
+	if !expected || len(r.Values()) > 0 || len(r.Aliases) > 0 {
+		return 0
+	}
+	for _, z := range d.Zones {
+		if z.Name == r.Zone {
+			negative = z.Negative
+		}
+	}
+	return negative
 }
 
 // recordPlan puts together what is known of one record. held counts versions whose TTL was higher than a switch may wait
