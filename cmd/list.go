@@ -148,7 +148,7 @@ func perRow(f *pflag.Flag) bool {
 	case flagGroups()[serversGroup], flagGroups()[foldersGroup]:
 		return true
 	case flagGroups()[passGroup]:
-		return f.Name != "state-dir" && f.Name != "memory" && f.Name != "dry-run" && f.Name != "strict"
+		return f.Name != "state-dir" && f.Name != "key-file" && f.Name != "memory" && f.Name != "dry-run" && f.Name != "strict"
 	}
 	return false
 }
