@@ -73,7 +73,8 @@ func (k *Key) seal(b []byte) ([]byte, error) {
 	if _, err := w.Write(b); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), w.Close()
+	err = w.Close() // which writes the last of it
+	return out.Bytes(), err
 }
 
 func (k *Key) unseal(b []byte) ([]byte, error) {

@@ -75,7 +75,7 @@ func jsonProblem(err error) error {
 	switch {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("it is no JSON (at byte %d)", syntax.Offset)
-	case errors.As(err, &kind):
+	case errors.As(err, &kind) && kind.Field != "":
 		return fmt.Errorf("its field %q has the wrong type", kind.Field)
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		return errors.New("it has an " + clean(strings.TrimPrefix(err.Error(), "json: ")))

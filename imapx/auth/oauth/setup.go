@@ -119,7 +119,7 @@ At admin.google.com, as a super admin:
      OAuth scopes: %s
    The client ID is the number in the field client_id of the key file. It may
    take a day until this works, mostly it is minutes.
-5. "Apps", "Google Workspace", "Gmail", "End User Access": IMAP on for the users.
+5. "Apps", "Google Workspace", "Gmail", "End User Access": IMAP on.
 
 Then: mailmove sync --source imap.gmail.com --source-user ADDRESS \
         --source-oauth ./%s …

@@ -14,6 +14,9 @@ import (
 // aboutOver is how much of its life a kept access token must still have: the same for all processes.
 const aboutOver = time.Minute
 
+// renewTimeout bounds the wait for other processes that renew the same login, and our own exchange.
+const renewTimeout = 3 * time.Minute
+
 // Kept gives the tokens of a login that is kept. It is read now, so that a missing one is found before anything is
 // connected. A new refresh token is on disk before the access token that came with it is given to anybody: a server that
 // rotates them takes each one once.
@@ -25,6 +28,8 @@ func (c *Client) Kept(s *Store, provider, user string) (*auth.Tokens, error) {
 	credential := auth.NewSecret(r.Provider + " " + r.User + " " + r.ClientID + " " + r.LoggedIn.Format(time.RFC3339Nano))
 	given := ""
 	return auth.NewTokens(credential, func(ctx context.Context) (token auth.Token, err error) {
+		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+		defer cancel()
 		err = s.Change(ctx, provider, user, func(r *Record) (bool, error) {
 			// Another process may have asked meanwhile. A token that was given before was refused or is over.
 			if r.AccessToken != "" && r.AccessToken != given && c.now().Add(c.margin(*r)).Before(r.Expires) {
