@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -199,20 +198,4 @@ func (s *Store) write(r Record) (path string, err error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return path, syncDir(s.dir)
-}
-
-// Users are those of whom a login is kept at a provider, for a hint.
-func (s *Store) Users(provider string) []string {
-	all, err := s.List()
-	if err != nil {
-		return nil
-	}
-	var users []string
-	for _, e := range all {
-		if e.Err == nil && e.Record.Provider == provider {
-			users = append(users, e.Record.User)
-		}
-	}
-	slices.Sort(users)
-	return users
 }
