@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 	"mailmove/imapx/auth"
 	"mailmove/imapx/auth/oauth"
@@ -260,7 +261,7 @@ func storeError(err error) error {
 	f := &failure{code: exitNoInput, what: "kept login " + err.Error(), err: err}
 	var path *os.PathError
 	if errors.As(err, &path) {
-		f.what = "kept login " + shown(path.Path) + ": " + path.Err.Error()
+		f.what = "kept login " + ui.Clean(path.Path) + ": " + path.Err.Error()
 	}
 	switch {
 	case errors.Is(err, oauth.ErrKeyNeeded):

@@ -24,6 +24,8 @@ type TokenServer struct {
 	Fail   func(grant string) (int, string, bool) // answers a request for a token itself, with a status and a body; nil: never
 	Device func() string                          // the error that waits for a person, "" once it has answered; nil: it has
 
+	DeviceUser string // who answers a device code; "": u1
+
 	server *http.Server
 	url    string
 	done   chan struct{}
@@ -134,6 +136,14 @@ func (s *TokenServer) Last() url.Values {
 	return s.forms[len(s.forms)-1]
 }
 
+// Whose says for whom a token is, as long as it is good.
+func (s *TokenServer) Whose(token string) (user string, good bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, known := s.tokens[token]
+	return g.user, known && time.Now().Before(g.ends)
+}
+
 // introspect says whose a token is, as long as it is good.
 func (s *TokenServer) introspect(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
@@ -209,6 +219,9 @@ func (s *TokenServer) grant(kind string, r *http.Request) (user string, refresh 
 			if waits := s.Device(); waits != "" {
 				return "", false, errors.New(waits)
 			}
+		}
+		if s.DeviceUser != "" {
+			return s.DeviceUser, true, nil
 		}
 		return "u1", true, nil
 	}

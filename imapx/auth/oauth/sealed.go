@@ -95,16 +95,19 @@ func (k *Key) unseal(b []byte) ([]byte, error) {
 
 // within tells whether a file lies in a folder or below it.
 func within(dir, path string) bool {
-	d, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		d = filepath.Clean(dir)
-	}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		parent = filepath.Dir(path)
-	}
-	rel, err := filepath.Rel(d, parent)
+	rel, err := filepath.Rel(resolved(dir), resolved(filepath.Dir(path)))
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// resolved is the one name of a folder, or as near to it as can be found out.
+func resolved(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real
+	}
+	return dir
 }
 
 func syncDir(dir string) error {
