@@ -68,7 +68,9 @@ func (d *dialogue) verdict(h *command, err error) error {
 		return nil
 	}
 	// It says OK without having shown that it is the server: nothing more is said to it.
-	return d.c.fail(d.c.error(h, &Error{Text: d.broken.Error(), Kind: KindAuth, Scope: ScopeAccount, Err: d.broken}))
+	e := d.c.error(h, &Error{Text: d.broken.Error(), Kind: KindAuth, Scope: ScopeAccount, Err: d.broken})
+	d.c.fail(e)
+	return e // also where the connection has ended meanwhile
 }
 
 // run sends the command and answers each challenge until the server has decided. The caller is the only writer.
