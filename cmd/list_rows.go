@@ -233,7 +233,7 @@ func hasPassword(row *accounts.Row, e *endpointFlags, ep imapx.Endpoint) error {
 
 // logins gets both passwords of a row.
 func (r *listRun) logins(ctx context.Context, row *accounts.Row, f *syncFlags, p *pass) error {
-	f.shelf = &r.a.tokens
+	f.shelf = r.a.tokens
 	f.placeTokens()
 	for _, s := range []struct {
 		flags *endpointFlags

@@ -28,7 +28,7 @@ type app struct {
 	width  int  // columns of it
 	stops  *stops
 	task   task
-	tokens tokenShelf
+	tokens *tokenShelf // may be nil: nothing is shared
 }
 
 // Main runs the command line and gives the exit code.
@@ -39,7 +39,7 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		}
 	}()
 	out := &output{name: "standard output", to: stdout}
-	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
+	a := &app{in: stdin, out: out, err: stderr, tokens: new(tokenShelf), screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
 	a.colour = a.screen && os.Getenv("NO_COLOR") == ""
 	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
 		a.width = w

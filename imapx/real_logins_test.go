@@ -284,7 +284,10 @@ func storedSCRAM(t *testing.T, hash scram.HashGeneratorFcn, scheme string) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := c.GetStoredCredentials(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
+	kept, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
 	b64 := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf("{%s}%d,%s,%s,%s", scheme, kept.Iters, b64([]byte(kept.Salt)), b64(kept.StoredKey), b64(kept.ServerKey))
 }

@@ -110,7 +110,7 @@ func TestSCRAM(t *testing.T) {
 			t.Fatal(err)
 		}
 		server, err := hash.NewServer(func(string) (scram.StoredCredentials, error) {
-			return keeper.GetStoredCredentials(scram.KeyFactors{Salt: "salt", Iters: 4096}), nil
+			return keeper.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt", Iters: 4096})
 		})
 		if err != nil {
 			t.Fatal(err)
