@@ -52,8 +52,8 @@ func newOAuthList(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "Show the logins that are kept",
-		Long: "The logins that are kept, without their tokens. Of one that is encrypted only the\n" +
-			"file is shown, unless --key-file is given.",
+		Long: "The logins that are kept, without their tokens. Of one that is encrypted only\n" +
+			"the file is shown, unless --key-file is given.",
 		Example: "  mailmove oauth list",
 		Args:    noArguments,
 	}

@@ -12,9 +12,9 @@ import (
 	"mailmove/imapx/auth/oauth"
 )
 
-const oauthSetupLong = `Prints what the admin of a tenant has to do once, so that mailboxes can be opened
-without their passwords, filled in with what is given. Nothing is changed and
-nobody is asked.`
+const oauthSetupLong = `Prints what the admin of a tenant has to do once, so that mailboxes can be
+opened without their passwords, filled in with what is given. Nothing is changed
+and nobody is asked.`
 
 type oauthSetupFlags struct {
 	tenant      string
