@@ -42,14 +42,14 @@ type loginServer struct {
 	masters bool                                // "u1*master" is a login
 }
 
-// way is how the mailbox is named.
-type way struct {
+// naming is how the mailbox is named.
+type naming struct {
 	title string
 	set   func(s loginServer, e *imapx.Endpoint) bool // false: this server has no such thing
 }
 
-func ways() []way {
-	return []way{
+func namings() []naming {
+	return []naming{
 		{"as oneself", func(loginServer, *imapx.Endpoint) bool { return true }},
 		{"`user*master`", func(s loginServer, e *imapx.Endpoint) bool {
 			e.User, e.Password = "u1*"+real.MasterUser, auth.NewSecret(real.MasterPassword)
@@ -77,7 +77,7 @@ func TestE2ELogins(t *testing.T) {
 	t.Cleanup(tokens.Close)
 	servers := []loginServer{dovecotLogins(t, tokens), cyrusLogins(t), courierLogins(t)}
 	var b strings.Builder
-	for _, w := range ways() {
+	for _, w := range namings() {
 		fmt.Fprintf(&b, "\n%s:\n\n| mechanism |", w.title)
 		for _, s := range servers {
 			b.WriteString(" " + s.name + " |")
@@ -125,7 +125,7 @@ func holdTables(t *testing.T, want string) {
 }
 
 // cell is one login: yes, not offered, or refused.
-func (s loginServer) cell(t *testing.T, w way, m auth.Mechanism) string {
+func (s loginServer) cell(t *testing.T, w naming, m auth.Mechanism) string {
 	e := endpoint(t, s.addr, s.user(m))
 	e.Auth = m
 	if s.tls != nil {
