@@ -97,7 +97,7 @@ func TestE2ETokensExpire(t *testing.T) {
 	x := s.account(t)
 	x.Settle, x.LateWindow = 100*time.Millisecond, 300*time.Millisecond
 	x.Trace = filepath.Join(t.TempDir(), "trace")
-	source, target := newExpiring(t, s.src.Addr(), life, 4<<20), newExpiring(t, s.dst.Addr(), life, 4<<20)
+	source, target := newExpiring(t, s.src.Addr(), life, 3<<20), newExpiring(t, s.dst.Addr(), life, 3<<20)
 	var issued atomic.Int64
 	seen := &sync.Map{}
 	tokensOf := func(user string) *auth.Tokens {
