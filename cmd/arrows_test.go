@@ -55,6 +55,7 @@ func outside() []arrow {
 		{"github.com/emersion/go-sasl", []string{"imapx", "imapx/*"}},
 		{"github.com/miekg/dns", []string{"cmd/internal/dns", "cmd/internal/dns/dnstest"}},
 		{"github.com/ccojocar/*", []string{"cmd/internal/passwords"}},
+		{"github.com/wneessen/*", []string{"cmd/internal/notify"}},
 		{"golang.org/x/term", []string{"cmd"}},
 		{"flag", nil},
 		{"log", []string{"imapx/imaptest"}},
