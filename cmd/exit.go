@@ -65,7 +65,7 @@ func exitTable() []exitRow {
 		{exitInternal, "a fault in mailmove itself", "report it"},
 		{exitState, "the state cannot be kept in that folder", "choose another --state-dir"},
 		{exitOutput, "standard output, the trace, a result or a log could not be written; what was to be done is done", "make room; mailmove status has the result of a pass"},
-		{exitLater, "the time was up (--until, --time-limit): sync --accounts before all accounts were done, dns --wait before all name servers agreed", "run it again: it goes on where it was"},
+		{exitLater, "the time was up (--until, --time-limit): sync --accounts before all accounts were done, dns --wait before all name servers agreed; cutover next: the step would not be safe yet", "run it again: it goes on where it was"},
 		{exitProtocol, "a server broke the protocol", "run it again with --trace and report it"},
 		{exitCheck, "mailmove check found something that must be set right before mail is moved; mailmove dns: name servers that do not agree, or are not as expected", "do what the lines with failed say"},
 		{exitConnectSrc, "the source cannot be reached, or was lost", "check name, port, firewall"},

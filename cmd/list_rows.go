@@ -31,7 +31,8 @@ type given struct {
 func givenFlags(c *cobra.Command) (all []given) {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch {
-		case forList(f), f.Name == "id", f.Name == "profile", headingOf(f) == flagGroups()[outputGroup]:
+		case forList(f), f.Name == "id", f.Name == "profile", headingOf(f) == flagGroups()[outputGroup],
+			headingOf(f) == flagGroups()[notifyGroup], headingOf(f) == flagGroups()[stepGroup]:
 			return
 		}
 		values := []string{f.Value.String()}

@@ -133,7 +133,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageFunc(func(c *cobra.Command) error { _, err := io.WriteString(c.OutOrStderr(), usage(c)); return err })
-	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newVersion(a), newDemo(a), newOAuth(a), &cobra.Command{
+	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newCutover(a), newVersion(a), newDemo(a), newOAuth(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
 	root.AddCommand(newDNS(a))

@@ -70,6 +70,10 @@ func TestScripts(t *testing.T) {
 			"newer":       newer,
 			"equal":       equal,
 			"empty":       isEmpty,
+			"sink":        startSink,
+			"switch":      switchSink,
+			"mails":       countMails,
+			"days":        letPass,
 		},
 	})
 }

@@ -37,6 +37,7 @@ func newAuthority(e *testscript.Env) error {
 	e.Values[countersKey{}] = counters{}
 	e.Values[limitsKey{}] = limits{}
 	e.Values[tokensKey{}] = new(tokenSlot)
+	e.Values[sinksKey{}] = make(map[string]*sink)
 	return os.WriteFile(e.Getenv("WORK")+"/ca.pem", ca.PEM(), 0o600)
 }
 

@@ -42,6 +42,7 @@ type syncFlags struct {
 	trace       string
 	profile     string
 	list        listFlags
+	notify      notifyFlags
 	check       *checkOwn // of a row that is checked; nil elsewhere
 }
 
@@ -138,6 +139,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 	})
 	group(set, groups[5], f.cutover.bind)
 	group(set, groups[listGroup], f.list.bind)
+	group(set, groups[notifyGroup], f.notify.bind)
 	bindProfile(set, &f.profile)
 }
 
