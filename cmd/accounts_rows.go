@@ -37,6 +37,9 @@ func mailboxKeys() func(accounts.Row) (source, target string, err error) {
 // rowKeys sets the flags of a row.
 func (f *syncFlags) rowKeys(set *pflag.FlagSet, r accounts.Row) (source, target string, err error) {
 	for _, name := range sortedFields(r) {
+		if slices.Contains(cutoverColumns(), name) {
+			continue
+		}
 		if err := set.Set(strings.ReplaceAll(name, "_", "-"), r.Fields[name]); err != nil {
 			return "", "", accounts.Problem{Column: name, Text: shown(r.Fields[name]) + ": " + settingError(err)}
 		}

@@ -22,13 +22,14 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/mailmove", []string{"cmd"}},
-		{"cmd", []string{"cmd/internal/*", "sync", "sync/verify", "imapx", "imapx/auth", "imapx/provider", "imapx/imaptest", "state", "state/fleet"}},
+		{"cmd", []string{"cmd/internal/*", "sync", "sync/verify", "imapx", "imapx/auth", "imapx/auth/oauth", "imapx/provider", "imapx/imaptest", "state", "state/fleet"}},
 		{"cmd/internal/ui", []string{"sync"}},
 		{"cmd/internal/accounts", []string{"cmd/internal/spelling", "imapx/auth"}},
 		{"cmd/internal/*", nil},
 		{"sync", []string{"imapx", "state"}},
 		{"sync/verify", []string{"sync", "imapx", "state"}},
 		{"imapx", []string{"imapx/wire", "imapx/auth", "imapx/provider"}},
+		{"imapx/auth/oauth", []string{"imapx/auth"}},
 		{"imapx/imaptest/real", []string{"imapx/imaptest"}},
 		{"imapx/imaptest/real/bench", nil}, // nothing but tests
 		{"imapx/*", nil},
@@ -42,13 +43,19 @@ func arrows() []arrow {
 func outside() []arrow {
 	return []arrow{
 		{"modernc.org/*", []string{"state", "state/fleet", "state/cause"}},
-		{"github.com/gofrs/flock", []string{"state", "state/fleet"}},
+		{"github.com/gofrs/flock", []string{"state", "state/fleet", "imapx/auth/oauth"}},
+		{"golang.org/x/oauth2", []string{"imapx/auth/oauth"}},
+		{"golang.org/x/oauth2/*", []string{"imapx/auth/oauth"}},
+		{"filippo.io/age", []string{"imapx/auth/oauth"}},
+		{"github.com/xdg-go/*", []string{"imapx/auth"}},
 		{"github.com/spf13/*", []string{"cmd"}},
 		{"github.com/schollz/*", []string{"cmd/internal/ui"}},
 		{"github.com/rivo/*", []string{"cmd", "cmd/internal/ui"}},
 		{"github.com/emersion/go-imap/*", []string{"sync", "sync/verify", "imapx", "imapx/*"}},
 		{"github.com/emersion/go-sasl", []string{"imapx", "imapx/*"}},
+		{"github.com/miekg/dns", []string{"cmd/internal/dns", "cmd/internal/dns/dnstest"}},
 		{"github.com/ccojocar/*", []string{"cmd/internal/passwords"}},
+		{"github.com/wneessen/*", []string{"cmd/internal/notify"}},
 		{"golang.org/x/term", []string{"cmd"}},
 		{"flag", nil},
 		{"log", []string{"imapx/imaptest"}},
@@ -60,7 +67,9 @@ func outside() []arrow {
 
 // testArrows are open to the tests of every room: the servers, and the secrets to log in to them with. The demo's use
 // of imaptest is the one in code.
-func testArrows() []string { return []string{"imapx/imaptest", "imapx/imaptest/real", "imapx/auth"} }
+func testArrows() []string {
+	return []string{"imapx/imaptest", "imapx/imaptest/real", "imapx/auth", "cmd/internal/dns/dnstest"}
+}
 
 type listed struct {
 	ImportPath                         string

@@ -236,7 +236,7 @@ func untrustedIn(r mailsync.CheckReport) error {
 // password holds the target's password against the policy. Only sentences of the policy come back, nothing of the
 // password.
 func (k *checking) password(r *mailsync.CheckReport) {
-	if k.policy == nil {
+	if k.policy == nil || k.pass.target.Token != nil { // no password is used there
 		return
 	}
 	found := mailsync.Finding{Check: mailsync.CheckPassword}

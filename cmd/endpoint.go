@@ -26,6 +26,7 @@ type endpointFlags struct {
 	trust   trustFlags
 	way     wayFlags
 	pass    passwordFlags
+	auth    authFlags
 }
 
 // bind declares the flags. The help shows those of the source only (usage.go).
@@ -43,6 +44,7 @@ func (e *endpointFlags) bind(set *pflag.FlagSet) {
 	e.way.bind(set, name)
 	set.StringVar(&e.pass.file, name("-password-file"), "", "`FILE` whose first line is the password")
 	set.StringVar(&e.pass.command, name("-password-command"), "", "shell `COMMAND` whose first line of output is the password")
+	e.auth.bind(set, e.side)
 }
 
 func (e *endpointFlags) flag(part string) string { return "--" + e.side + part }
@@ -59,7 +61,10 @@ func (e *endpointFlags) endpoint() (imapx.Endpoint, error) {
 	}
 	ep := imapx.Endpoint{
 		Side: e.side, Host: a.Host, Port: a.Port, TLS: a.TLS,
-		TLSName: e.tlsName, Address: e.address, User: user, AuthzID: e.authzID,
+		TLSName: e.tlsName, Address: e.address, User: user, AuthzID: e.authzID, Auth: e.auth.mechanism.Mechanism,
+	}
+	if err := e.auth.check(e.pass); err != nil {
+		return imapx.Endpoint{}, err
 	}
 	if e.tls.set {
 		ep.TLS = e.tls.mode
@@ -141,8 +146,11 @@ func cause(err error) error {
 	return err
 }
 
-// login adds the password, from where the flags, the environment or the terminal have it.
+// login adds the password, from where the flags, the environment or the terminal have it, or what takes its place.
 func (e *endpointFlags) login(ctx context.Context, ep imapx.Endpoint, t terminal) (imapx.Endpoint, error) {
+	if filled, err := e.credential(ctx, &ep); filled {
+		return ep, err
+	}
 	secret, err := e.pass.read(ctx, ep.User+" at "+ep.Host, t)
 	ep.Password = secret
 	return ep, err

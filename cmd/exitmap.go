@@ -8,6 +8,7 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
+	"mailmove/imapx/auth"
 	"mailmove/state"
 	"mailmove/state/fleet"
 	mailsync "mailmove/sync"
@@ -142,10 +143,14 @@ func describeServer(e *imapx.Error, whole error) string {
 		b       strings.Builder
 		login   *loginError
 		account *accountError
+		token   *auth.TokenError
 	)
 	what := kindTable()[e.Kind].what
 	if errors.As(whole, &login) {
 		what = "login of " + login.user + " refused by"
+	}
+	if errors.As(e, &token) {
+		what = "no login to"
 	}
 	b.WriteString(what + " ")
 	if e.Side != "" {
@@ -170,10 +175,19 @@ func describeServer(e *imapx.Error, whole error) string {
 	default:
 		b.WriteString(e.Op + " failed")
 	}
+	b.WriteString(mechanismText(e))
 	if errors.As(whole, &account) {
 		b.WriteString(" (account " + account.account + ")")
 	}
 	return b.String()
+}
+
+// mechanismText names the mechanism of a login that was refused: another one might have worked.
+func mechanismText(e *imapx.Error) string {
+	if e.Mechanism == "" {
+		return ""
+	}
+	return " (mechanism " + string(e.Mechanism) + ")"
 }
 
 func orElse(s, other string) string {

@@ -75,7 +75,7 @@ func (f *forgetFlags) run(ctx context.Context, a *app, dir string) error {
 	if !f.yes {
 		question := fmt.Sprintf("Forget all that is kept of %s? No mail on either side is touched.", ui.Clean(strings.Join(f.ids, ", ")))
 		a.task = asking
-		if err := confirm(ctx, terminal{a.in, a.err}, question); err != nil {
+		if err := confirm(ctx, terminal{a.in, a.err}, question, nothingRemoved); err != nil {
 			return err
 		}
 	}
@@ -166,14 +166,16 @@ func mailboxOfText(text string) (fleet.Mailbox, bool) {
 	return fleet.Mailbox{Server: host, User: text[:at]}, true
 }
 
-// confirm asks a person. Where nobody sits there, --yes is wanted.
-func confirm(ctx context.Context, t terminal, question string) error {
+const nothingRemoved = "nothing was removed"
+
+// confirm asks a person. Where nobody sits there, --yes is wanted. nothing says what was not done without it.
+func confirm(ctx context.Context, t terminal, question, nothing string) error {
 	if !isTerminal(t.in) {
-		return usagef("give --yes where nobody can be asked", "not confirmed; nothing was removed")
+		return usagef("give --yes where nobody can be asked", "not confirmed; %s", nothing)
 	}
 	yes, err := answered(ctx, t, question+" [y/N] ")
 	if err == nil && !yes {
-		err = &failure{code: exitOther, what: "not confirmed; nothing was removed"}
+		err = &failure{code: exitOther, what: "not confirmed; " + nothing}
 	}
 	return err
 }

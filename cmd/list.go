@@ -68,7 +68,9 @@ func (l *listFlags) bind(set *pflag.FlagSet) {
 }
 
 // forList tells whether a flag is one of the list's own: they say nothing of a single account.
-func forList(f *pflag.Flag) bool { return headingOf(f) == flagGroups()[listGroup] }
+func forList(f *pflag.Flag) bool {
+	return headingOf(f) == flagGroups()[listGroup] || headingOf(f) == flagGroups()[notifyGroup]
+}
 
 // withoutList refuses the list's flags where there is none.
 func withoutList(set *pflag.FlagSet) (err error) {
@@ -133,7 +135,7 @@ func listColumns() (names []string) {
 			names = append(names, strings.ReplaceAll(f.Name, "-", "_"))
 		}
 	})
-	return names
+	return append(names, cutoverColumns()...)
 }
 
 // perRow tells whether a row may have a flag: what an account is and how it is copied, not what the run is.
@@ -148,7 +150,7 @@ func perRow(f *pflag.Flag) bool {
 	case flagGroups()[serversGroup], flagGroups()[foldersGroup]:
 		return true
 	case flagGroups()[passGroup]:
-		return f.Name != "state-dir" && f.Name != "memory" && f.Name != "dry-run" && f.Name != "strict"
+		return f.Name != "state-dir" && f.Name != "key-file" && f.Name != "memory" && f.Name != "dry-run" && f.Name != "strict"
 	}
 	return false
 }
@@ -177,6 +179,6 @@ func (l *listFlags) deadline(now time.Time) time.Time {
 func newSyncFlags() *syncFlags {
 	return &syncFlags{
 		source: endpointFlags{side: "source"}, target: endpointFlags{side: "target"}, list: newListFlags(),
-		memory: 64 << 20, retryFor: interval(5 * time.Minute), compress: compressMode(imapx.CompressAuto), progress: interval(time.Minute),
+		notify: newNotifyFlags(), memory: 64 << 20, retryFor: interval(5 * time.Minute), compress: compressMode(imapx.CompressAuto), progress: interval(time.Minute),
 	}
 }

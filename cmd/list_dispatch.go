@@ -107,7 +107,9 @@ func (d *dispatcher) ended(ctx context.Context, t turn) error {
 // finish closes an account.
 func (d *dispatcher) finish(ctx context.Context, e *entry) error {
 	if e.outcome.word != wordBusy || e.outcome.code != exitDone { // what another process is doing is for it to note
-		d.unsaved = append(d.unsaved, d.remember(e, time.Now()))
+		kept := d.remember(e, time.Now())
+		d.unsaved = append(d.unsaved, kept)
+		d.notices.account(e, d.before[e.account], kept)
 	}
 	d.tellFailure(e)
 	d.tellEnd(e)

@@ -91,6 +91,9 @@ func (r *listRun) past(ctx context.Context, e *entry) (fleet.Outcome, error) {
 				o.Last = p.Started
 			}
 		}
+		if o.Mail.IsZero() && p.Copied > 0 {
+			o.Mail = p.Ended
+		}
 		if o.Good.IsZero() && (p.Result == state.ResultDone || p.Result == state.ResultExceptions) {
 			o.Good = p.Ended
 		}

@@ -135,9 +135,12 @@ func nextOf(code int) string {
 func (r *listRun) remember(e *entry, now time.Time) fleet.Outcome {
 	o, before := &e.outcome, r.before[e.account]
 	kept := fleet.Outcome{Account: e.account, Word: o.word, Code: o.code, Text: o.text, Since: now, Last: now,
-		Good: before.Good, Told: before.Told, Final: o.final || before.Final && !r.f.cutover.reopen, Exceptions: o.exceptions}
+		Good: before.Good, Told: before.Told, Mail: before.Mail, Final: o.final || before.Final && !r.f.cutover.reopen, Exceptions: o.exceptions}
 	if o.word == wordDone || o.word == wordExceptions {
 		kept.Good = now
+	}
+	if o.copied > 0 {
+		kept.Mail = now
 	}
 	same := before.Account != "" && before.Code == o.code && before.Word == o.word
 	if same {

@@ -12,7 +12,8 @@ import (
 // groupSum is a group with one word for all of it, so that a domain moves as one.
 type groupSum struct {
 	name       string
-	status     string // waiting, copying, copied, final or trouble
+	status     string // one of groupStates
+	trouble    int    // accounts that failed
 	accounts   []*entry
 	copied     int64
 	bytes      int64
@@ -20,7 +21,7 @@ type groupSum struct {
 	oldest     time.Time // the last good pass of the account that waits longest for one; zero: one had none
 }
 
-// groups sums up the accounts that were chosen, by group, in the order of the list.
+// groups sums up the accounts that were chosen, by group, in the order of the list. The state is that of the whole group.
 func (r *listRun) groups() []*groupSum {
 	var all []*groupSum
 	place := make(map[string]*groupSum)
@@ -45,36 +46,17 @@ func (r *listRun) groups() []*groupSum {
 	return all
 }
 
-// judge finds the word for a group: the first that holds.
+// judge finds the state of a group, from all of its accounts, and how many of those in this run fail.
 func (g *groupSum) judge(r *listRun) {
-	count := func(is func(*entry) bool) (n int) {
-		for _, e := range g.accounts {
-			if is(e) {
-				n++
-			}
-		}
-		return n
-	}
 	for i, e := range g.accounts {
 		if at := r.lastGood(e); i == 0 || at.Before(g.oldest) {
 			g.oldest = at
 		}
+		if e.outcome.word == wordFailed || e.outcome.code == exitBusy {
+			g.trouble++
+		}
 	}
-	all := len(g.accounts)
-	good := count(func(e *entry) bool { return !r.lastGood(e).IsZero() })
-	begun := count(func(e *entry) bool { return e.outcome.copied > 0 || !r.before[e.account].Last.IsZero() })
-	switch {
-	case count(func(e *entry) bool { return e.outcome.word == wordFailed || e.outcome.code == exitBusy }) > 0:
-		g.status = "trouble"
-	case count(func(e *entry) bool { return e.outcome.final || r.before[e.account].Final && !r.f.cutover.reopen }) == all:
-		g.status = "final"
-	case good == all:
-		g.status = "copied"
-	case good+begun > 0:
-		g.status = "copying"
-	default:
-		g.status = "waiting"
-	}
+	g.status = stageOf(r.kept[g.name], r.membersOf(g.name))
 }
 
 // lastGood is when the last pass over an account ended that came to its end.
@@ -113,7 +95,11 @@ func (g *groupSum) line() string {
 	if g.exceptions > 0 {
 		parts = append(parts, ui.Plural(g.exceptions, "open exception"))
 	}
-	return fmt.Sprintf("group %s: %s; %s: %s; %s", ui.Clean(g.name), g.status,
+	status := g.status
+	if g.trouble > 0 {
+		status += ", trouble"
+	}
+	return fmt.Sprintf("group %s: %s; %s: %s; %s", ui.Clean(g.name), status,
 		ui.Plural(int64(len(g.accounts)), "account"), strings.Join(sumOf(g.accounts), ", "), strings.Join(parts, ", "))
 }
 
@@ -171,6 +157,7 @@ type jsonGroupEnded struct {
 	Time       time.Time      `json:"time"`
 	Group      string         `json:"group"`
 	Status     string         `json:"status"`
+	Trouble    int            `json:"trouble"`
 	Accounts   map[string]int `json:"accounts"`
 	Messages   int64          `json:"messages"`
 	Bytes      int64          `json:"bytes"`
@@ -187,7 +174,7 @@ type jsonListEnded struct {
 
 func (r *listRun) reportJSON(groups []*groupSum) {
 	for _, g := range groups {
-		_ = printJSON(r.a.out, jsonGroupEnded{"group-ended", time.Now().UTC(), g.name, g.status, byOutcome(g.accounts), g.copied, g.bytes, g.exceptions})
+		_ = printJSON(r.a.out, jsonGroupEnded{"group-ended", time.Now().UTC(), g.name, g.status, g.trouble, byOutcome(g.accounts), g.copied, g.bytes, g.exceptions})
 	}
 	all := byOutcome(r.entries)
 	left := all[""]

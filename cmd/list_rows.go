@@ -31,7 +31,8 @@ type given struct {
 func givenFlags(c *cobra.Command) (all []given) {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch {
-		case forList(f), f.Name == "id", f.Name == "profile", headingOf(f) == flagGroups()[outputGroup]:
+		case forList(f), f.Name == "id", f.Name == "profile", headingOf(f) == flagGroups()[outputGroup],
+			headingOf(f) == flagGroups()[notifyGroup], headingOf(f) == flagGroups()[stepGroup]:
 			return
 		}
 		values := []string{f.Value.String()}
@@ -217,7 +218,14 @@ func (r *listRun) userOf(row *accounts.Row, side string) string {
 }
 
 // hasPassword makes sure that there will be one: the row's, or one that the flags or the environment give.
-func hasPassword(row *accounts.Row, p passwordFlags) error {
+func hasPassword(row *accounts.Row, e *endpointFlags, ep imapx.Endpoint) error {
+	p, inRow := e.pass, !row.Secrets[e.side+"_password"].Empty()
+	switch {
+	case inRow && e.auth.tokens():
+		return &rowError{p.side + "_password", errors.New("the row has a password, and its login is by access tokens")}
+	case e.withoutPassword(ep):
+		return nil
+	}
 	if !row.Secrets[p.side+"_password"].Empty() || p.file != "" || p.command != "" || os.Getenv(p.env()) != "" {
 		return nil
 	}
@@ -226,6 +234,8 @@ func hasPassword(row *accounts.Row, p passwordFlags) error {
 
 // logins gets both passwords of a row.
 func (r *listRun) logins(ctx context.Context, row *accounts.Row, f *syncFlags, p *pass) error {
+	f.shelf = r.a.tokens
+	f.placeTokens()
 	for _, s := range []struct {
 		flags *endpointFlags
 		ep    *imapx.Endpoint
@@ -256,7 +266,7 @@ func (r *listRun) understand() {
 	r.list.Check(func(row accounts.Row) (string, string, error) {
 		p, err := r.build(f, &row)
 		if err == nil {
-			err = cmp.Or(hasPassword(&row, f.source.pass), hasPassword(&row, f.target.pass), r.admit(place[row.Line], p))
+			err = cmp.Or(hasPassword(&row, &f.source, p.source), hasPassword(&row, &f.target, p.target), r.admit(place[row.Line], p))
 		}
 		if err != nil {
 			return "", "", rowProblem(err)

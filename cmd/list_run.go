@@ -31,7 +31,9 @@ type listRun struct {
 	dir     string
 	fleet   *fleet.Fleet             // nil: a dry run, and nothing is known
 	before  map[string]fleet.Outcome // how each account's last pass ended
+	kept    map[string]fleet.Group   // how far each group is
 	unsaved []fleet.Outcome
+	notices *notices // who is told of what
 	saved   time.Time
 
 	servers  *sharing.Servers
@@ -52,18 +54,26 @@ type listRun struct {
 const sliceTime = 10 * time.Minute
 
 // runList is "mailmove sync --accounts".
-func (f *syncFlags) runList(c *cobra.Command, a *app) error {
+func (f *syncFlags) runList(c *cobra.Command, a *app) error { return f.runListWith(c, a) }
+
+// runListWith has more flags for every row than the command line.
+func (f *syncFlags) runListWith(c *cobra.Command, a *app, more ...given) error {
 	if err := f.list.check(f); err != nil {
 		return err
 	}
 	r := newListRun(c, a, f, nil)
+	r.given = append(r.given, more...)
+	var err error
+	if r.notices, err = f.notify.prepare(c.Context(), terminal{a.in, a.err}, f.dryRun); err != nil {
+		return err
+	}
 	return r.over(c.Context(), f.quiet, func() error {
 		return profiled(f.profile, func() error { return r.run(c.Context()) })
 	})
 }
 
 func newListRun(c *cobra.Command, a *app, f *syncFlags, more func(*syncFlags, *pflag.FlagSet)) *listRun {
-	return &listRun{a: a, f: f, given: givenFlags(c), more: more, started: time.Now(), volumes: make(map[string]int64)}
+	return &listRun{a: a, f: f, given: givenFlags(c), more: more, started: time.Now(), volumes: make(map[string]int64), kept: make(map[string]fleet.Group), notices: &notices{}}
 }
 
 // over does the work of a command over the accounts that are meant. It is not begun before all rows were understood.
@@ -92,6 +102,7 @@ func (r *listRun) over(ctx context.Context, quiet bool, work func() error) (err 
 	if err := r.choose(ctx); err != nil {
 		return err
 	}
+	r.leaveClosed(quiet)
 	return work()
 }
 
@@ -118,6 +129,9 @@ func (r *listRun) open(ctx context.Context) (err error) {
 	limits, err := r.fleet.Limits(ctx, time.Now())
 	if err == nil {
 		r.before, err = r.fleet.Outcomes(ctx)
+	}
+	if err == nil {
+		r.kept, err = r.fleet.Groups(ctx)
 	}
 	if err == nil {
 		r.volumes, err = r.fleet.Volumes(ctx, r.started)
@@ -155,12 +169,17 @@ func (r *listRun) run(ctx context.Context) (err error) {
 		timer := time.AfterFunc(time.Until(at), func() { end(errTimeUp) })
 		defer timer.Stop()
 	}
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
 	r.show = ui.NewList(r.uiOptions(), len(waiting))
 	err = r.dispatch(ctx, waiting)
 	r.show.Close()
-	err = errors.Join(err, r.save(ctx, true))
+	err = errors.Join(err, r.save(ctx, true), r.keepGroups(ctx))
 	r.report()
-	return errors.Join(r.verdict(err), r.write())
+	err = errors.Join(r.verdict(err), r.write())
+	r.notices.close(r)
+	return err
 }
 
 func (r *listRun) uiOptions() ui.Options {
@@ -194,7 +213,10 @@ func (r *listRun) save(ctx context.Context, all bool) error {
 	if r.f.dryRun || r.fleet == nil || len(r.unsaved) == 0 || !all && len(r.unsaved) < together && time.Since(r.saved) < within {
 		return nil
 	}
-	some := r.unsaved
-	r.unsaved, r.saved = nil, time.Now()
-	return r.fleet.Record(context.WithoutCancel(ctx), some...)
+	change := fleet.Change{Outcomes: r.unsaved, Notes: r.notices.unsaved}
+	r.unsaved, r.notices.unsaved, r.saved = nil, nil, time.Now()
+	if len(change.Notes) > 0 {
+		defer r.notices.wakeSoon()
+	}
+	return r.fleet.Keep(context.WithoutCancel(ctx), change)
 }

@@ -25,7 +25,7 @@ func TestAHugeMailboxMakesRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func(user string, mail int) string {
-		addr, stop, err := serve(ca, "clear", user, "pw", corpus{count: mail}, false, new(atomic.Int64), new(atomic.Uint32))
+		addr, stop, err := serve(ca, "clear", user, "pw", corpus{count: mail}, false, false, nil, new(atomic.Int64), new(atomic.Uint32))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -178,7 +178,7 @@ func TestTroubleOfSomeIsNotTheOthers(t *testing.T) {
 		t.Error("nothing was throttled")
 	}
 	for _, want := range []string{"group good: copied; 3 accounts: 3 done; 15 messages", "group slow: copied; 3 accounts: 3 done; 15 messages",
-		"group busy: copied; 3 accounts: 3 done; 15 messages", "group dead: trouble; 3 accounts: 3 failed", "group wrong: trouble; 5 accounts: 5 failed",
+		"group busy: copied; 3 accounts: 3 done; 15 messages", "group dead: copying, trouble; 3 accounts: 3 failed", "group wrong: copying, trouble; 5 accounts: 5 failed",
 		"17 accounts: 8 failed, 9 done; 45 messages copied"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the summary has no %q:\n%s", want, said)

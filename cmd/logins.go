@@ -116,7 +116,7 @@ type trial struct {
 }
 
 func newGate(f *fleet.Fleet, ep imapx.Endpoint, worked bool) *gate {
-	return &gate{fleet: f, side: ep.Side, server: loginServer(ep), user: loginUser(ep), secret: ep.Password, worked: worked}
+	return &gate{fleet: f, side: ep.Side, server: loginServer(ep), user: loginUser(ep), secret: credentialOf(ep), worked: worked}
 }
 
 func (g *gate) login() fleet.Login {
@@ -225,20 +225,13 @@ func (g *gate) leave(ctx context.Context, t *trial, err error) error {
 	case g.open:
 		return g.fleet.Succeeded(ctx, told, time.Now())
 	case g.refused != nil:
-		return g.fleet.Failed(ctx, told, time.Now(), server.Text)
+		return g.fleet.Failed(ctx, told, time.Now(), server.Text+mechanismText(server))
 	}
 	return nil
 }
 
 // wasRefused tells a login that the server refused from one that was never sent, or not for its credential.
 func wasRefused(e *imapx.Error) bool {
-	if e.Kind != imapx.KindAuth || e.Code == "PRIVACYREQUIRED" {
-		return false
-	}
-	for _, unsent := range []error{auth.ErrDisabled, auth.ErrNoAuthzID, auth.ErrNoPassword, auth.ErrNUL} {
-		if errors.Is(e, unsent) {
-			return false
-		}
-	}
-	return true
+	var token *auth.TokenError
+	return e.Kind == imapx.KindAuth && e.Code != "PRIVACYREQUIRED" && !auth.NotSent(e) && !errors.As(e, &token)
 }

@@ -28,6 +28,7 @@ type app struct {
 	width  int  // columns of it
 	stops  *stops
 	task   task
+	tokens *tokenShelf // may be nil: nothing is shared
 }
 
 // Main runs the command line and gives the exit code.
@@ -38,7 +39,7 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 		}
 	}()
 	out := &output{name: "standard output", to: stdout}
-	a := &app{in: stdin, out: out, err: stderr, screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
+	a := &app{in: stdin, out: out, err: stderr, tokens: new(tokenShelf), screen: term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb", width: 80}
 	a.colour = a.screen && os.Getenv("NO_COLOR") == ""
 	if w, _, err := term.GetSize(int(stderr.Fd())); a.screen && err == nil && w > 20 {
 		a.width = w
@@ -132,9 +133,10 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageFunc(func(c *cobra.Command) error { _, err := io.WriteString(c.OutOrStderr(), usage(c)); return err })
-	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newVersion(a), newDemo(a), &cobra.Command{
+	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newCutover(a), newVersion(a), newDemo(a), newOAuth(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
+	root.AddCommand(newDNS(a))
 	addCompletion(root)
 	return root
 }

@@ -27,6 +27,7 @@ type passwordFlags struct {
 	side    string
 	file    string
 	command string
+	flag    string // for messages, where it is not that of the password's file or command
 }
 
 // terminal is where a prompt may be shown.
@@ -62,7 +63,7 @@ func (p passwordFlags) none(what string) error {
 }
 
 func (p passwordFlags) fromFile() (auth.Secret, error) {
-	flag := "--" + p.side + "-password-file"
+	flag := orElse(p.flag, "--"+p.side+"-password-file")
 	f, err := os.Open(p.file)
 	if err != nil {
 		return auth.Secret{}, noInput(flag, err)
@@ -77,7 +78,7 @@ func (p passwordFlags) fromFile() (auth.Secret, error) {
 
 // fromCommand runs a shell command. It gets no input, and not the passwords of the environment.
 func (p passwordFlags) fromCommand(ctx context.Context) (auth.Secret, error) {
-	flag := "--" + p.side + "-password-command"
+	flag := orElse(p.flag, "--"+p.side+"-password-command")
 	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
 	defer cancel()
 	c := exec.CommandContext(ctx, "sh", "-c", p.command)

@@ -86,6 +86,7 @@ func TestProxyOfEnvironment(t *testing.T) {
 		t.Error("to this machine through the proxy")
 	}
 	t.Setenv("all_proxy", "")
+	t.Setenv("NO_PROXY", "")
 	_, err := proxyOfEnvironment(at("mail.old.example"), "--source-proxy")
 	var f *failure
 	if !errors.As(err, &f) || f.code != exitUsage || !strings.Contains(f.what, "ALL_PROXY") || !strings.Contains(f.hint, "--source-proxy none") {

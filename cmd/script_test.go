@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"mailmove/cmd/internal/dns/dnstest"
 )
 
 // The scripts in testdata/script are the user's view: each drives the real command line as a process of its own.
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MAILMOVE_STATE_DIR", e.Getenv("WORK")+"/state")
 			e.Setenv("HOME", e.Getenv("WORK"))
+			e.Values[worldKey{}] = make(map[string]*dnstest.World)
 			return newAuthority(e)
 		},
 		Condition: condition,
@@ -52,6 +55,12 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"hint":        takeHint,
 			"server":      startServer,
+			"names":       startNames,
+			"zone":        setZone,
+			"policy":      startPolicy,
+			"tokens":      startTokens,
+			"token":       issueToken,
+			"untold":      untold,
 			"lose":        loseMail,
 			"remove":      removeMail,
 			"double":      doubleMail,
@@ -61,6 +70,10 @@ func TestScripts(t *testing.T) {
 			"newer":       newer,
 			"equal":       equal,
 			"empty":       isEmpty,
+			"sink":        startSink,
+			"switch":      switchSink,
+			"mails":       countMails,
+			"days":        letPass,
 		},
 	})
 }

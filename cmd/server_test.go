@@ -36,12 +36,14 @@ func newAuthority(e *testscript.Env) error {
 	e.Values[authority{}] = ca
 	e.Values[countersKey{}] = counters{}
 	e.Values[limitsKey{}] = limits{}
+	e.Values[tokensKey{}] = new(tokenSlot)
+	e.Values[sinksKey{}] = make(map[string]*sink)
 	return os.WriteFile(e.Getenv("WORK")+"/ca.pem", ca.PEM(), 0o600)
 }
 
 // startServer is the script command
 //
-//	server NAME [-mode tls|starttls|clear|expired|foreign|self|old|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed] [-folders NAMES]
+//	server NAME [-mode tls|starttls|clear|expired|foreign|self|old|silent] [-user NAME,… -password WORD] [-mail N [-every TIME] [-keyword WORD]] [-fixed] [-folders NAMES] [-oauth]
 //
 // It starts a server in memory, with N messages for each user (of 1995, or with -every one for each TIME back
 // from now; with -keyword they have that flag), and sets the variable NAME to its address. With
@@ -60,10 +62,11 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	keyword := set.String("keyword", "", "")
 	fixed := set.Bool("fixed", false, "")
 	folders := set.String("folders", "", "")
+	byToken := set.Bool("oauth", false, "")
 	ts.Check(set.Parse(args[1:]))
 	connections := new(atomic.Int64)
 	limit := new(atomic.Uint32)
-	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword, *folders}, *fixed, connections, limit)
+	addr, stop, err := serve(ts.Value(authority{}).(*imaptest.CA), *mode, *user, *password, corpus{*mail, *every, *keyword, *folders}, *fixed, *byToken, ts.Value(tokensKey{}).(*tokenSlot), connections, limit)
 	ts.Check(err)
 	ts.Value(limitsKey{}).(limits)[addr] = limit
 	ts.Value(countersKey{}).(counters)[addr] = connections
@@ -117,7 +120,7 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed bool, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
+func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed, byToken bool, tokens *tokenSlot, connections *atomic.Int64, limit *atomic.Uint32) (string, func(), error) {
 	kind := map[string]imaptest.CertKind{"expired": imaptest.CertExpired, "foreign": imaptest.CertForeign, "self": imaptest.CertSelf}[mode]
 	cert, err := ca.Issue(kind)
 	if err != nil {
@@ -141,7 +144,11 @@ func serve(ca *imaptest.CA, mode, names, password string, mail corpus, fixed boo
 			if fixed {
 				session = fixedFlags{session}
 			}
-			return limited{session, limit}, nil, nil
+			session = limited{session, limit}
+			if byToken {
+				session = tokenSession{session, tokens, password}
+			}
+			return session, nil, nil
 		},
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}},
 		InsecureAuth: mode == "clear",

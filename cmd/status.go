@@ -103,6 +103,9 @@ func (f *statusFlags) run(ctx context.Context, a *app, dir string) error {
 	if err == nil && f.id != "" && !f.json && len(all) == 1 {
 		err = statusExceptions(a.out, all[0])
 	}
+	if err == nil && f.id == "" {
+		err = f.statusWaits(ctx, a.out, dir)
+	}
 	return errors.Join(err, failed)
 }
 

@@ -58,6 +58,9 @@ func (r *listRun) recall(ctx context.Context) error {
 		return err
 	}
 	r.before, err = f.Outcomes(ctx)
+	if err == nil {
+		r.kept, err = f.Groups(ctx)
+	}
 	return errors.Join(err, f.Close())
 }
 

@@ -32,6 +32,8 @@ type syncFlags struct {
 	recopyGone  bool
 	deletions   deletionFlags
 	loginNow    bool
+	keyFile     string
+	shelf       *tokenShelf // of the process
 	strict      bool
 	dryRun      bool
 	json        bool
@@ -40,6 +42,7 @@ type syncFlags struct {
 	trace       string
 	profile     string
 	list        listFlags
+	notify      notifyFlags
 	check       *checkOwn // of a row that is checked; nil elsewhere
 }
 
@@ -108,6 +111,7 @@ func (f *syncFlags) bindPair(set *pflag.FlagSet) {
 func (f *syncFlags) bindAccount(set *pflag.FlagSet) {
 	set.StringVar(&f.id, "id", "", "`NAME` of the account in state and output (default: made of both mailboxes)")
 	set.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the state (default: $MAILMOVE_STATE_DIR, else see docs/sync.md)")
+	bindKeyFile(set, &f.keyFile)
 	set.BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
 }
 
@@ -135,6 +139,7 @@ func (f *syncFlags) bind(set *pflag.FlagSet) {
 	})
 	group(set, groups[5], f.cutover.bind)
 	group(set, groups[listGroup], f.list.bind)
+	group(set, groups[notifyGroup], f.notify.bind)
 	bindProfile(set, &f.profile)
 }
 
@@ -227,6 +232,7 @@ type pass struct {
 // logins gets both passwords, before anything is connected: a missing one fails the row at once.
 func (p *pass) logins(ctx context.Context, f *syncFlags, t terminal) error {
 	var err error
+	f.placeTokens()
 	if p.source, err = f.source.login(ctx, p.source, t); err != nil {
 		return err
 	}

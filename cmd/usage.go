@@ -20,7 +20,7 @@ const groupOf = "group"
 // flagGroups are the headings, in order.
 func flagGroups() []string {
 	return []string{"Servers (each flag also as --target…)", "Folders", "Pass", "Output", "Check", "Cutover (docs/final.md)",
-		"A list of accounts (docs/lists-run.md)", ""}
+		"A list of accounts (docs/lists-run.md)", "Notifications (docs/notify.md)", "Step (docs/cutover.md)", ""}
 }
 
 // Places in flagGroups.
@@ -30,6 +30,8 @@ const (
 	passGroup    = 2
 	outputGroup  = 3
 	listGroup    = 6
+	notifyGroup  = 7
+	stepGroup    = 8
 )
 
 // group puts flags under a heading.

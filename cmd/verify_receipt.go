@@ -85,6 +85,7 @@ func (f *verifyFlags) holdReceipt(c *cobra.Command, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	f.placeTokens()
 	if ep, err = flags.login(c.Context(), ep, terminal{a.in, a.err}); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type command struct {
 
 	waiting atomic.Bool   // for the server to ask for the rest (`+`); a `+` that nobody waits for is dropped
 	more    chan struct{} // capacity 1
+	asked   string        // the text of that `+`; written before more, read after it
 	done    chan struct{}
 
 	// Set before done is closed.

@@ -330,6 +330,7 @@ func (c *conn) dispatch(r *wire.Response) error {
 	case r.Tag == "+":
 		// Only the newest command can be waiting, for it holds the writer.
 		if q := c.inFlight(); len(q) > 0 && q[len(q)-1].waiting.CompareAndSwap(true, false) {
+			q[len(q)-1].asked = r.Text
 			q[len(q)-1].more <- struct{}{}
 		}
 		return nil

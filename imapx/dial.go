@@ -15,6 +15,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"mailmove/imapx/auth"
 	"mailmove/imapx/wire"
 )
 
@@ -33,12 +34,31 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c, err := open(ctx, e, o)
+	token, again, err := e.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := enter(ctx, e, o, token)
+	if again && tokenRefused(err) { // it may have ended early: one more try, with another one
+		if token, err = e.renewed(ctx, token); err == nil {
+			c, err = enter(ctx, e, o, token)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.keepAlive()
+	return c, nil
+}
+
+// enter connects and logs in, with a token where there is one.
+func enter(ctx context.Context, e Endpoint, o Options, token auth.Token) (*conn, error) {
+	c, err := open(ctx, e, o, token.Value)
 	if err != nil {
 		return nil, err
 	}
 	c.start()
-	err = c.login(ctx, e)
+	err = c.login(ctx, e, token.Value)
 	if err == nil {
 		err = c.compressOnLogin(ctx)
 	}
@@ -47,7 +67,6 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 		c.group.Wait()
 		return nil, err
 	}
-	c.keepAlive()
 	return c, nil
 }
 
@@ -71,12 +90,12 @@ func address(e Endpoint) (dial, shown string) {
 }
 
 // open does everything before the login: TCP, TLS, greeting, STARTTLS, all within DialTimeout.
-func open(ctx context.Context, e Endpoint, o Options) (*conn, error) {
+func open(ctx context.Context, e Endpoint, o Options, token auth.Secret) (*conn, error) {
 	dialled, shown := address(e)
 	life, end := context.WithCancel(context.Background())
 	c := &conn{side: e.Side, server: shown, opts: o, log: o.Logger, life: life, end: end,
 		writing: make(chan struct{}, 1), stopped: make(chan struct{}),
-		trace: newTracer(o.Trace, e.Side, e.Password)}
+		trace: newTracer(o.Trace, e.Side, e.Password, token)}
 	c.sel.lock = make(chan struct{}, 1)
 	until := time.Now().Add(o.DialTimeout)
 	dctx, cancel := context.WithDeadline(ctx, until)

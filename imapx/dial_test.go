@@ -118,7 +118,7 @@ func TestLogins(t *testing.T) {
 			s.rest()
 		}, change: func(e *imapx.Endpoint) { e.AuthzID = "admin" }},
 		"disabled": {play: func(s *scripted) { s.send("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED STARTTLS] hi\n"); s.rest() },
-			kind: imapx.KindAuth, text: "neither"},
+			kind: imapx.KindAuth, text: "no way to log in"},
 		"authzid": {play: func(s *scripted) { s.send("* OK [CAPABILITY IMAP4rev1] hi\n"); s.rest() },
 			change: func(e *imapx.Endpoint) { e.AuthzID = "admin" }, kind: imapx.KindAuth, text: "authorization identity"},
 		"busy": {play: func(s *scripted) {

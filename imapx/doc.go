@@ -19,7 +19,7 @@
 //
 //	endpoint.go folder.go visit.go append.go error.go   the API's types
 //	way.go proxy*.go          how a server is reached: addresses, SOCKS5, HTTP CONNECT
-//	dial.go login.go          connect, TLS, STARTTLS, greeting, authentication
+//	dial.go login.go authenticate.go   connect, TLS, STARTTLS, greeting, login, SASL exchanges
 //	conn.go command.go        the connection: commands in flight and the reader
 //	ending.go                 how it ends, in words
 //	guard.go                  bounds of what a server may say

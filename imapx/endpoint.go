@@ -34,12 +34,14 @@ type Endpoint struct {
 	Pins       []auth.Pin       // where there are any: the certificates that the server may have, and nothing else is asked of them
 	PinnedAs   string           // under which name the pins are remembered; empty: they were given
 	OldestTLS  uint16           // tls.VersionTLS10 and so on; 0: TLS 1.2
-	ClientCert *tls.Certificate // shown to a server that asks for one; nil: none
+	ClientCert *tls.Certificate // shown to a server that asks for one, and enough for EXTERNAL where there is no password; nil: none
 	Proxy      *Proxy           // what the server is dialled through; nil: directly
 	Bind       netip.Addr       // address of this machine that connections go out from; zero: the system chooses
 	User       string           // as typed; "user*master" goes through untouched
 	AuthzID    string           // SASL authorization identity (RFC 4616), empty: none
 	Password   auth.Secret
+	Token      *auth.Tokens   // access tokens instead of a password; nil: none
+	Auth       auth.Mechanism // the way to log in; empty: the strongest that both sides have
 }
 
 // Options tune a connection. The zero value is usable.

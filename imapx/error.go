@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"mailmove/imapx/auth"
 	"mailmove/imapx/wire"
 )
 
@@ -53,20 +54,21 @@ var ErrUIDValidity = errors.New("UIDVALIDITY changed")
 // Error is every error of this package. It is classified once, here: from the response code first, then from
 // how the connection ended; callers switch on Scope, Retry and Kind, never on text.
 type Error struct {
-	Op     string // command or step: "dial", "TLS", "login", "APPEND" …
-	Side   string // "source" or "target"
-	Server string // host:port
-	Folder string // decoded name, "" without
-	UID    imap.UID
-	Code   imap.ResponseCode
-	Text   string // the server's words, or what happened
-	Kind   Kind
-	Scope  Scope
-	Retry  Retry
-	Delay  time.Duration // with RetryLater: what the server suggested, 0: nothing
-	Hint   string        // what to do next, one sentence, may be empty
-	Ending *Ending       // of KindLost: how the far side ended the connection; nil: it was not the far side
-	Err    error         // cause
+	Op        string // command or step: "dial", "TLS", "login", "APPEND" …
+	Side      string // "source" or "target"
+	Server    string // host:port
+	Folder    string // decoded name, "" without
+	UID       imap.UID
+	Code      imap.ResponseCode
+	Text      string // the server's words, or what happened
+	Kind      Kind
+	Scope     Scope
+	Retry     Retry
+	Delay     time.Duration  // with RetryLater: what the server suggested, 0: nothing
+	Hint      string         // what to do next, one sentence, may be empty
+	Mechanism auth.Mechanism // of a login that the server judged; else empty
+	Ending    *Ending        // of KindLost: how the far side ended the connection; nil: it was not the far side
+	Err       error          // cause
 }
 
 func (e *Error) Error() string {

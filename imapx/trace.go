@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"mailmove/imapx/auth"
 	"mailmove/imapx/wire"
@@ -18,10 +19,11 @@ type tracer struct {
 	w     io.Writer
 	id    string
 	scrub *strings.Replacer
+	sasl  atomic.Bool // a SASL exchange goes on: its challenges are not shown, for salt and proof are enough to guess a password
 }
 
-func newTracer(w io.Writer, id string, password auth.Secret) *tracer {
-	return &tracer{w: w, id: id, scrub: scrubber(password)}
+func newTracer(w io.Writer, id string, secrets ...auth.Secret) *tracer {
+	return &tracer{w: w, id: id, scrub: scrubber(secrets)}
 }
 
 func (t *tracer) line(direction, text string) {
@@ -34,7 +36,11 @@ func (t *tracer) line(direction, text string) {
 
 // received traces a frame; of its literals the text has only the sizes.
 func (t *tracer) received(text []byte) {
-	if t.w != nil {
+	switch {
+	case t.w == nil:
+	case t.sasl.Load() && len(text) > 0 && text[0] == '+':
+		t.line("S", "+ [challenge]")
+	default:
 		t.line("S", string(text[:min(len(text), 2*shownLine)]))
 	}
 }
@@ -42,15 +48,17 @@ func (t *tracer) received(text []byte) {
 // clean makes a server's words fit for an error or a log.
 func (t *tracer) clean(text string) string { return wire.Visible(t.scrub.Replace(text), 500) }
 
-func scrubber(password auth.Secret) *strings.Replacer {
-	p := password.Reveal()
-	if p == "" {
-		return strings.NewReplacer()
-	}
-	hidden := password.String()
-	pairs := []string{p, hidden, base64.StdEncoding.EncodeToString([]byte(p)), hidden}
-	if q := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p); q != p {
-		pairs = append(pairs, q, hidden)
+func scrubber(secrets []auth.Secret) *strings.Replacer {
+	var pairs []string
+	for _, secret := range secrets {
+		p, hidden := secret.Reveal(), secret.String()
+		if p == "" {
+			continue
+		}
+		pairs = append(pairs, p, hidden, base64.StdEncoding.EncodeToString([]byte(p)), hidden)
+		if q := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p); q != p {
+			pairs = append(pairs, q, hidden)
+		}
 	}
 	return strings.NewReplacer(pairs...)
 }

@@ -329,7 +329,7 @@ func TestRandomLosses(t *testing.T) {
 				}
 				return fate{dies: true, stored: rng.IntN(600), when: landing(rng.IntN(5))}
 			}
-			b.pass()
+			b.pass(func(o *Options) { o.RetryFor = time.Minute }) // of a busy machine
 			b.dst.lose = nil
 			b.dst.releaseAll()
 			b.pass()

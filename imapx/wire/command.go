@@ -89,19 +89,6 @@ func (c *Command) RawSecret(s Secret) *Command {
 	return c
 }
 
-// Answer adds a secret that is sent as a line of its own when the server asks for it (RFC 9051 section 6.2.2).
-func (c *Command) Answer(s Secret) *Command {
-	v := s.Reveal()
-	if strings.ContainsAny(v, " \r\n\x00") {
-		c.fail("a blank or line break in an encoded secret")
-		return c
-	}
-	c.put("\r\n")
-	c.parts[len(c.parts)-1].Wait = true
-	c.parts = append(c.parts, Part{Bytes: []byte(v)})
-	return c
-}
-
 // wait adds a literal that the server has to ask for.
 func (c *Command) wait(v string) {
 	announce := "{" + strconv.Itoa(len(v)) + "}"

@@ -2,6 +2,7 @@
 // all runs of a machine share. That is which logins failed and which servers want to be left alone: an old
 // hoster's fail2ban blocks the address after a few wrong passwords, for every account that is still to be moved. And
 // how the last pass of each account ended, and how many connections servers take: what a run over a list asks first.
+// And how far each group's cutover is, with the notifications that are not delivered yet.
 //
 // Invariants:
 //
@@ -18,5 +19,6 @@
 //
 // Where to change what: tables in schema.go (append a step, never edit one that was released) with docs/state.md;
 // how long a login waits in login.go; when a server is left alone in breaker.go; accounts of a list in
-// outcome.go, trusted certificates in trusted.go, limits in limit.go, a day's volumes in volume.go; opening in fleet.go.
+// outcome.go, trusted certificates in trusted.go, limits in limit.go, a day's volumes in volume.go; records of the DNS in
+// ttl.go; groups and their steps in group.go, what is still to be told in note.go; opening in fleet.go.
 package fleet

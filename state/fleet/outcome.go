@@ -17,6 +17,7 @@ type Outcome struct {
 	Last       time.Time // when the last pass ended
 	Good       time.Time // when the last pass ended that came to its end
 	Told       time.Time // when somebody who wants to hear only of what is new was told of Code
+	Mail       time.Time // when a pass last copied something
 	Final      bool      // a final pass is behind the account
 	Exceptions int64     // that are open, and nobody agreed to
 }
@@ -36,20 +37,20 @@ func (f *Fleet) Outcome(ctx context.Context, account string) (o Outcome, known b
 func (f *Fleet) outcomes(ctx context.Context, where string, args ...any) (map[string]Outcome, error) {
 	all := make(map[string]Outcome)
 	err := func() (err error) {
-		rows, err := f.db.QueryContext(ctx, `SELECT account, word, code, text, since, last, good, told, final, exceptions FROM outcomes`+where, args...)
+		rows, err := f.db.QueryContext(ctx, `SELECT account, word, code, text, since, last, good, told, mail, final, exceptions FROM outcomes`+where, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var (
-				o                       Outcome
-				since, last, good, told int64
+				o                             Outcome
+				since, last, good, told, mail int64
 			)
-			if err := rows.Scan(&o.Account, &o.Word, &o.Code, &o.Text, &since, &last, &good, &told, &o.Final, &o.Exceptions); err != nil {
+			if err := rows.Scan(&o.Account, &o.Word, &o.Code, &o.Text, &since, &last, &good, &told, &mail, &o.Final, &o.Exceptions); err != nil {
 				return err
 			}
-			o.Since, o.Last, o.Good, o.Told = moment(since), moment(last), moment(good), moment(told)
+			o.Since, o.Last, o.Good, o.Told, o.Mail = moment(since), moment(last), moment(good), moment(told), moment(mail)
 			all[o.Account] = o
 		}
 		return rows.Err()
@@ -59,21 +60,14 @@ func (f *Fleet) outcomes(ctx context.Context, where string, args ...any) (map[st
 
 // Record keeps outcomes, each in place of what was kept of its account. One transaction.
 func (f *Fleet) Record(ctx context.Context, all ...Outcome) error {
-	if len(all) == 0 {
-		return nil
-	}
-	err := f.update(ctx, func(c *sql.Conn) error {
-		for _, o := range all {
-			_, err := c.ExecContext(ctx, `INSERT OR REPLACE INTO outcomes (account, word, code, text, since, last, good, told, final, exceptions)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.Account, o.Word, o.Code, clean(o.Text, nil),
-				millis(o.Since), millis(o.Last), millis(o.Good), millis(o.Told), o.Final, o.Exceptions)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return f.fail(ctx, "note outcomes", err)
+	return f.Keep(ctx, Change{Outcomes: all})
+}
+
+func keepOutcome(ctx context.Context, c *sql.Conn, o Outcome) error {
+	_, err := c.ExecContext(ctx, `INSERT OR REPLACE INTO outcomes (account, word, code, text, since, last, good, told, mail, final, exceptions)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.Account, o.Word, o.Code, clean(o.Text, nil),
+		millis(o.Since), millis(o.Last), millis(o.Good), millis(o.Told), millis(o.Mail), o.Final, o.Exceptions)
+	return err
 }
 
 // ForgetOutcome removes what is kept of an account; nothing is no error.

@@ -67,7 +67,7 @@ func (s *Server) config(o Options, plainPort, tlsPort int) string {
 	set("ssl_cert", "<"+s.base+"/cert.pem")
 	set("ssl_key", "<"+s.base+"/key.pem")
 	set("disable_plaintext_auth", "no")
-	set("auth_mechanisms", "plain login")
+	set("auth_mechanisms", strings.TrimSpace("plain login "+o.Logins.Mechanisms))
 	set("auth_master_user_separator", "*")
 	set("auth_failure_delay", "0")
 	set("mail_uid", s.id.uid)
@@ -88,6 +88,7 @@ func (s *Server) config(o Options, plainPort, tlsPort int) string {
 		set("imap_capability", strings.Join(kept, " "))
 	}
 	b.WriteString("passdb {\n driver = passwd-file\n args = " + s.base + "/masters\n master = yes\n}\n")
+	b.WriteString(s.logins(o.Logins))
 	b.WriteString("passdb {\n driver = static\n args = password=" + Password + "\n username_filter = u*\n}\n")
 	fmt.Fprintf(&b, "userdb {\n driver = static\n args = uid=%d gid=%d home=%s/%%u\n}\n", s.id.uid, s.id.gid, s.mail)
 	b.WriteString("namespace inbox {\n inbox = yes\n separator = " + o.Separator + "\n prefix = " + o.Prefix + "\n")

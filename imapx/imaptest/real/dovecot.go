@@ -35,6 +35,7 @@ type Options struct {
 	Fsync              string            // mail_fsync: never (default), optimized, always
 	MaxUserConnections int               // for each login, default 200
 	Certificate        imaptest.CertKind // of both ports
+	Logins             Logins            // more ways to log in
 	Extra              string            // more lines of configuration, after all others
 }
 
@@ -102,6 +103,9 @@ func start(t testing.TB, from string, o Options) (s *Server, err error) {
 		return nil, err
 	}
 	if err = s.certificate(o.Certificate); err != nil {
+		return nil, err
+	}
+	if err = s.writeLogins(o.Logins); err != nil {
 		return nil, err
 	}
 	return s, s.run(o)

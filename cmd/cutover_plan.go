@@ -1,0 +1,182 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"mailmove/cmd/internal/ui"
+)
+
+const cutoverPlanLong = `Prints the schedule of a move as Markdown, for the ticket: what to do when, with
+the commands filled in, and what IMAP does not carry, from the list's own
+columns where it has them. Nobody is asked, and nothing is changed.`
+
+// planFlags are what a plan takes.
+type planFlags struct {
+	cutoverFlags
+	at        localTime
+	ttl       interval
+	quietDays int
+	language  language
+}
+
+// localTime is a time of this machine's zone, as people write it.
+type localTime struct{ time.Time }
+
+func (t *localTime) Set(text string) error {
+	at, err := time.ParseInLocation("2006-01-02 15:04", strings.Replace(text, "T", " ", 1), time.Local)
+	if err != nil {
+		return errors.New("write a time such as '2026-12-05 20:00'")
+	}
+	t.Time = at
+	return nil
+}
+
+func (t *localTime) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04")
+}
+func (*localTime) Type() string { return "TIME" }
+
+func newCutoverPlan(a *app) *cobra.Command {
+	f := &planFlags{cutoverFlags: newCutoverFlags(), ttl: interval(24 * time.Hour), language: "en"}
+	c := &cobra.Command{
+		Use:   "plan --accounts FILE",
+		Short: "Print the schedule of a move, with its commands",
+		Long:  cutoverPlanLong,
+		Example: "  mailmove cutover plan --accounts list.csv --switch '2026-12-05 20:00' >plan.md\n" +
+			"  mailmove cutover plan --accounts list.csv --language de --group example.org",
+		Args:                  noArguments,
+		DisableFlagsInUseLine: true,
+	}
+	c.Flags().SortFlags = false
+	f.cutoverFlags.bind(c.Flags())
+	group(c.Flags(), flagGroups()[stepGroup], func(set *pflag.FlagSet) {
+		set.Var(&f.at, "switch", "when the MX records are switched, in local time; none: the plan counts days from it")
+		set.Var(&f.ttl, "ttl", "the longest TTL of the MX records now")
+		set.IntVar(&f.quietDays, "quiet-days", usualQuiet, "`DAYS` without new mail that end the tail, 1 to 365")
+		set.Var(&f.language, "language", "en or de")
+	})
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if f.quietDays < 1 || f.quietDays > 365 {
+			return usagef("", "--quiet-days %d: it is from 1 to 365", f.quietDays)
+		}
+		r, err := f.view(c, a)
+		if err != nil {
+			return err
+		}
+		words, err := template.New("plan").Parse(planWords(f.language))
+		if err != nil {
+			return err
+		}
+		var b strings.Builder
+		if err := words.Execute(&b, f.plan(r)); err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(a.out, b.String())
+		return err
+	}
+	return c
+}
+
+// planned is what the words of a plan are filled with.
+type planned struct {
+	Groups  []plannedGroup
+	Lower   string // when the TTL is lowered at the latest
+	Copy    string // when copying begins
+	Check   string
+	Switch  string
+	Tail    string // when the tail ends at the earliest
+	TTL     string
+	Quiet   int
+	Flags   string // that every command over the list has
+	Domains string // of all groups, for a command line
+	Left    []plannedLeft
+	Columns string // where the list may say more
+}
+
+type plannedGroup struct {
+	Name     string // a cell of a table
+	Word     string // for a command line
+	Accounts int
+	State    string
+}
+
+// plannedLeft is something of an account that IMAP does not carry.
+type plannedLeft struct{ Account, What, Value string }
+
+func (f *planFlags) plan(r *listRun) planned {
+	p := planned{TTL: shortDuration(time.Duration(f.ttl)), Quiet: f.quietDays, Flags: r.commandLine(), Columns: strings.Join(notCarried(), ", ")}
+	day := 24 * time.Hour
+	p.Copy, p.Check = f.when(-7*day), f.when(-8*day)
+	p.Lower = f.when(-time.Duration(f.ttl) - 2*day)
+	p.Switch, p.Tail = f.when(0), f.when(time.Duration(f.quietDays)*day)
+	var domains []string
+	for _, g := range r.groupViews() {
+		p.Groups = append(p.Groups, plannedGroup{markdownCell(g.name), oneWord(g.name), len(g.members), g.state})
+		for _, domain := range g.domains(r) {
+			domains = append(domains, oneWord(domain))
+		}
+		for _, e := range g.entries {
+			for _, column := range notCarried() {
+				if value := e.row.Fields[column]; value != "" {
+					p.Left = append(p.Left, plannedLeft{markdownCell(e.account), leftWords(f.language)[column], markdownCell(value)})
+				}
+			}
+		}
+	}
+	p.Domains = strings.Join(domains, " ")
+	return p
+}
+
+// when is a time counted from the switch.
+func (f *planFlags) when(from time.Duration) string {
+	if !f.at.IsZero() {
+		return f.at.Add(from).Format("2006-01-02 15:04")
+	}
+	days := int(from / (24 * time.Hour))
+	switch word := map[language]string{"de": "Umstellung", "en": "switch"}[f.language]; {
+	case days < 0:
+		return fmt.Sprintf("%s − %d d", word, -days)
+	case days > 0:
+		return fmt.Sprintf("%s + %d d", word, days)
+	default:
+		return word
+	}
+}
+
+// commandLine gives the flags that every command over the list has, as they were given here.
+func (r *listRun) commandLine() string {
+	words := []string{"--accounts", oneWord(r.f.list.file)}
+	for _, g := range r.given {
+		for _, v := range g.values {
+			if words = append(words, dashed(g.name)); v != "true" {
+				words = append(words, oneWord(v))
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// oneWord makes one word for a shell of any text of a list.
+func oneWord(text string) string { return shellWord(ui.Clean(text)) }
+
+// markdownCell makes a text that Markdown takes for nothing but a text, in a table too.
+func markdownCell(text string) string {
+	var b strings.Builder
+	for _, r := range ui.Clean(text) {
+		if strings.ContainsRune("\\`*_{}[]()<>#+!|~&$", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

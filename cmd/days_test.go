@@ -1,0 +1,48 @@
+package cmd
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// letPass is the script command
+//
+//	days N
+//
+// after which everything in the state folder happened N days earlier, and what waits is due.
+func letPass(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: days N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ms := strconv.Itoa(n * 24 * 60 * 60 * 1000)
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("MAILMOVE_STATE_DIR"), "*.db"))
+	ts.Check(err)
+	for _, path := range paths {
+		queries := []string{`UPDATE passes SET started = started - ` + ms + `, ended = ended - ` + ms}
+		if strings.HasSuffix(path, "fleet.db") {
+			queries = []string{
+				`UPDATE groups SET since = since - ` + ms,
+				`UPDATE outcomes SET last = last - ` + ms + `, good = max(0, good - ` + ms + `), mail = max(0, mail - ` + ms + `)`,
+				`UPDATE ttl_seen SET first = first - ` + ms + `, last = last - ` + ms + `, ended = max(0, ended - ` + ms + `)`,
+				`UPDATE notes SET due = 0, created = created - ` + ms,
+			}
+		}
+		db, err := sql.Open("sqlite", path)
+		ts.Check(err)
+		for _, query := range queries {
+			_, err = db.Exec(query)
+			ts.Check(err)
+		}
+		ts.Check(db.Close())
+	}
+	if _, err := os.Stat(ts.Getenv("MAILMOVE_STATE_DIR")); err != nil {
+		ts.Fatalf("no state yet: %v", err)
+	}
+}

@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mailmove/cmd/internal/notify"
+	"mailmove/cmd/internal/ui"
+	"mailmove/state/fleet"
+)
+
+// whyPasses is why a group came to a state that nobody said it to be in.
+const whyPasses = "the passes"
+
+// leaveClosed leaves out the accounts of groups that are closed: their old mailboxes may be gone, which is no error.
+func (r *listRun) leaveClosed(quiet bool) {
+	left := make(map[string]int64)
+	for _, e := range r.entries {
+		if e.chosen && r.kept[e.group].State == groupClosed {
+			e.chosen = false
+			left[e.group]++
+		}
+	}
+	if quiet {
+		return
+	}
+	for _, name := range r.groupNames() {
+		if n := left[name]; n > 0 {
+			fmt.Fprintf(r.a.err, "group %s is closed since %s: %s left out\n", ui.Clean(name), stamp(r.kept[name].Since), ui.Plural(n, "account"))
+		}
+	}
+}
+
+// groupNames are the groups of the list, in its order.
+func (r *listRun) groupNames() (names []string) {
+	seen := make(map[string]bool)
+	for _, e := range r.entries {
+		if !seen[e.group] {
+			seen[e.group] = true
+			names = append(names, e.group)
+		}
+	}
+	return names
+}
+
+// touched are the groups of which this run means an account.
+func (r *listRun) touched() []string {
+	chosen := make(map[string]bool)
+	for _, e := range r.entries {
+		if e.chosen {
+			chosen[e.group] = true
+		}
+	}
+	return slices.DeleteFunc(r.groupNames(), func(name string) bool { return !chosen[name] })
+}
+
+// begin notes which groups have begun, and tells that.
+func (r *listRun) begin(ctx context.Context) error {
+	if r.f.dryRun || r.fleet == nil {
+		return nil
+	}
+	touched := r.touched()
+	for _, e := range r.entries { // what nobody noted of the others of these groups, their own state says
+		if !e.chosen && slices.Contains(touched, e.group) && len(e.problems) == 0 {
+			known, err := r.past(ctx, e)
+			if err != nil {
+				return err
+			}
+			r.before[e.account] = known
+		}
+	}
+	for _, name := range touched {
+		members := r.membersOf(name)
+		if stageOf(r.kept[name], members) != groupPlanned {
+			continue
+		}
+		members[0].begun = true // now
+		if err := r.keepGroup(ctx, name, members, whyPasses); err != nil {
+			return err
+		}
+	}
+	r.notices.start(ctx, r)
+	return nil
+}
+
+// keepGroups notes how far the groups of this run have come, and tells what changed.
+func (r *listRun) keepGroups(ctx context.Context) (err error) {
+	if r.f.dryRun || r.fleet == nil {
+		return nil
+	}
+	for _, name := range r.touched() {
+		err = errors.Join(err, r.keepGroup(ctx, name, r.membersOf(name), whyPasses))
+	}
+	return err
+}
+
+// keepGroup notes what a group has come to by its accounts. Where another process was faster, its next run sees what is new.
+func (r *listRun) keepGroup(ctx context.Context, name string, members []member, why string) error {
+	kept := r.kept[name]
+	now := time.Now().Truncate(time.Millisecond)
+	g, changed := moved(kept, name, why, members, now)
+	notes := r.notices.ready(g, members, now)
+	if g.State != kept.State {
+		for _, state := range passed(kept.State, g.State) {
+			notes = append(notes, r.notices.group(kindOf(state), g, r.entries, len(members), now, "")...)
+		}
+	}
+	if !changed && len(notes) == 0 {
+		return nil
+	}
+	change := fleet.Change{Notes: notes}
+	if changed {
+		change.Groups = []fleet.Group{g}
+	}
+	err := r.fleet.Keep(context.WithoutCancel(ctx), change)
+	if errors.Is(err, fleet.ErrGroupMoved) {
+		return nil
+	}
+	if err == nil {
+		r.kept[name] = g
+		r.notices.wake()
+	}
+	return err
+}
+
+// passed are the states that a group came through on its way from one to another one: a small group is copied before
+// anybody saw it copying. None on the way back.
+func passed(from, to string) []string {
+	states := groupStates()
+	i, j := max(0, slices.Index(states, from)), slices.Index(states, to)
+	if j <= i {
+		return nil
+	}
+	return states[i+1 : j+1]
+}
+
+// kindOf is what is told of a group that came to a state; "": nothing.
+func kindOf(state string) string {
+	return map[string]string{groupCopying: notify.Begun, groupCopied: notify.Copied, groupFinal: notify.Final,
+		groupSwitched: notify.Switched, groupClosed: notify.Closed}[state]
+}
