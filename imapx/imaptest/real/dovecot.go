@@ -36,6 +36,7 @@ type Options struct {
 	MaxUserConnections int               // for each login, default 200
 	Certificate        imaptest.CertKind // of both ports
 	Logins             Logins            // more ways to log in
+	Ahead              string            // lines of configuration before those of the users, whose passdbs are asked first
 	Extra              string            // more lines of configuration, after all others
 }
 
