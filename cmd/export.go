@@ -41,6 +41,7 @@ type exportFlags struct {
 	to       string
 	check    bool
 	remove   bool
+	prune    bool
 	name     string // what a line is found by
 	domains  bool   // those that DNS does not know too
 	resolver string
@@ -119,7 +120,8 @@ func (f *exportFlags) bind(set *pflag.FlagSet) {
 	set.BoolVar(&f.all, "all", false, "every account of the list has moved")
 	set.StringVar(&f.to, "to", "", "`FILE` to replace (default: standard output, if it is no terminal)")
 	set.BoolVar(&f.check, "check", false, "write nothing; exit code 121 if the file is not as it would be")
-	set.BoolVar(&f.remove, "remove-stale", false, "remove entries of accounts that are not among the chosen ones")
+	set.BoolVar(&f.remove, "remove", false, "take the accounts out: they have moved back, or are gone at the old server")
+	set.BoolVar(&f.prune, "remove-stale", false, "take out entries that are of no account of the list")
 	if f.format.Proxy {
 		set.StringVar(&f.destUser, "destuser", "", "login at the new server, if not the list's: `TEXT` with {user}, {domain}, {id}")
 		set.StringVar(&f.name, "name", "", "login at the old server, if not the list's: `TEXT` with {user}, {domain}, {id}")
@@ -153,7 +155,9 @@ func (f *exportFlags) validate(set *pflag.FlagSet) error {
 		return usagef("give one of them", "--all beside --group or --id")
 	case f.check && f.to == "":
 		return usagef("give --to FILE, the map in use", "--check without --to")
-	case f.format.Name == "postfix" && f.relay == "":
+	case f.remove && f.to == "":
+		return usagef("give --to FILE, the map in use", "--remove without --to")
+	case f.format.Name == "postfix" && f.relay == "" && !f.remove:
 		return usagef("give the host that takes the mail of the moved accounts, for example --relay mx.new.example", "no --relay")
 	case f.format.Name == "postfix" && !known:
 		return usagef("write one of lmdb, hash, btree, cdb, texthash", "--type %s", shown(f.table))

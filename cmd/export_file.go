@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,12 +31,8 @@ func (x *export) replace(ctx context.Context, wanted coexist.Table) error {
 	if err != nil {
 		return err
 	}
-	stale := coexist.Stale(before, wanted)
-	if !x.remove {
-		for _, key := range stale {
-			wanted[key] = before[key]
-		}
-	}
+	stale := coexist.Stale(before, x.known)
+	wanted = x.merge(before, wanted, stale)
 	changes := coexist.Diff(before, wanted)
 	x.show(changes)
 	x.tellStale(stale)
@@ -58,6 +55,23 @@ func (x *export) replace(ctx context.Context, wanted coexist.Table) error {
 	x.tellSum(path, changes, wanted)
 	x.tellNext(path, changes, index)
 	return nil
+}
+
+// merge gives the map as it will be: entries of accounts that are not chosen stay as they are, for a list moves in groups.
+func (x *export) merge(before, made coexist.Table, stale []string) coexist.Table {
+	after := maps.Clone(before)
+	if x.prune {
+		for _, key := range stale {
+			delete(after, key)
+		}
+	}
+	if x.remove {
+		for _, m := range x.moved {
+			delete(after, x.format.Find(m.key))
+		}
+	}
+	maps.Copy(after, made)
+	return after
 }
 
 // path is the file itself, where --to is a link to it: the link stays.
@@ -192,16 +206,16 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// tellStale says which entries are of no chosen account.
+// tellStale says which entries are of no account of the list.
 func (x *export) tellStale(stale []string) {
-	if len(stale) == 0 || x.remove {
+	if len(stale) == 0 || x.prune {
 		return
 	}
 	names := strings.Join(stale[:min(len(stale), 5)], ", ")
 	if more := len(stale) - 5; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	x.a.warn("%s of no chosen account: %s; --remove-stale takes them out", countText(int64(len(stale)), "entry stays that is", "entries stay that are"), ui.Clean(names))
+	x.a.warn("%s of no account of the list: %s; --remove-stale takes them out", countText(int64(len(stale)), "entry stays that is", "entries stay that are"), names)
 }
 
 func (x *export) tellSum(path string, changes []coexist.Change, wanted coexist.Table) {

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -87,8 +86,8 @@ func (m *mapIndex) verify(ctx context.Context, path string, wanted coexist.Table
 		return err
 	}
 	found := 0
-	for s := bufio.NewScanner(bytes.NewReader(answer)); s.Scan(); {
-		key, value, _ := strings.Cut(s.Text(), "\t")
+	for line := range strings.Lines(string(answer)) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if wanted[key] != key+" "+value {
 			return &failure{code: exitNotEqual, what: fmt.Sprintf("Postfix reads of %s: %s", shown(key), shown(value)), hint: "report it: the map was not replaced"}
 		}

@@ -21,6 +21,7 @@ type export struct {
 	a     *app
 	list  *listRun
 	moved []movedAccount
+	known map[string]bool // every account of the list, as the map finds it
 	hosts *hostBook
 }
 
@@ -38,9 +39,12 @@ type movedAccount struct {
 // run makes the map. Nothing is written before every line was made and looked through.
 func (f *exportFlags) run(c *cobra.Command, a *app) error {
 	ctx := c.Context()
-	x := &export{exportFlags: f, a: a, hosts: newHostBook(f.resolver)}
+	x := &export{exportFlags: f, a: a, hosts: newHostBook(f.resolver), known: make(map[string]bool)}
 	if err := x.choose(c); err != nil {
 		return err
+	}
+	if f.remove {
+		return x.replace(ctx, nil)
 	}
 	if err := x.lookThrough(ctx); err != nil {
 		return err
@@ -90,6 +94,9 @@ func (x *export) choose(c *cobra.Command) (err error) {
 	}
 	if err := x.onlyMoved(c.Context()); err != nil {
 		return err
+	}
+	for _, m := range all {
+		x.known[x.format.Find(m.key)] = m.pass != nil
 	}
 	x.moved = slices.DeleteFunc(all, func(m movedAccount) bool { return !m.chosen })
 	return nil

@@ -68,6 +68,14 @@ func Formats() []Format {
 // Line is what an entry comes to. Its error says which value the format cannot hold, without a password.
 func (f Format) Line(e Entry) (string, error) { return f.line(e) }
 
+// Find is what the entry of a key is found by in a Table.
+func (f Format) Find(key string) string {
+	if key = Key(key); f.Name == "nginx" {
+		return nginxFound(key)
+	}
+	return key
+}
+
 // Masked is a line without what is secret in it.
 func (f Format) Masked(line string) string { return f.mask(line) }
 

@@ -44,7 +44,7 @@ func nginxLine(e Entry) (string, error) {
 		}
 		value += " " + e.User
 	}
-	return nginxQuote(nginxHeader(key)) + ` "` + value + `";`, nil
+	return nginxQuote(nginxFound(key)) + ` "` + value + `";`, nil
 }
 
 // nginxHeader is how nginx' mail proxy writes a login into the header Auth-User: blanks, percent signs and what is not
@@ -61,12 +61,18 @@ func nginxHeader(s string) string {
 	return b.String()
 }
 
-// nginxQuote makes a string of a map. What means something at its beginning is taken literally behind a backslash.
-func nginxQuote(s string) string {
+// nginxFound is a login as a string of a map holds it. What means something at its beginning is taken literally behind a
+// backslash.
+func nginxFound(key string) string {
+	s := nginxHeader(key)
 	switch {
 	case strings.HasPrefix(s, "~"), strings.HasPrefix(s, `\`), s == "default", s == "hostnames", s == "include", s == "volatile":
-		s = `\` + s
+		return `\` + s
 	}
+	return s
+}
+
+func nginxQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 

@@ -1,7 +1,6 @@
 package coexist
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -42,10 +41,7 @@ func (f Format) Parse(text []byte) (Table, error) {
 	if len(text) == 0 {
 		return t, nil
 	}
-	var lines []string
-	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
-		lines = append(lines, s.Text())
-	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	frame := append([]string{f.mark()}, f.head...)
 	if len(lines) < len(frame)+len(f.tail) || !slices.Equal(lines[:len(frame)], frame) ||
 		!slices.Equal(lines[len(lines)-len(f.tail):], f.tail) {
@@ -95,10 +91,10 @@ func Diff(before, after Table) (changes []Change) {
 	return changes
 }
 
-// Stale are the keys of a table that another one has not.
-func Stale(there, wanted Table) (keys []string) {
+// Stale are the keys of a table that are none of the known ones.
+func Stale(there Table, known map[string]bool) (keys []string) {
 	for _, key := range slices.Sorted(maps.Keys(there)) {
-		if _, is := wanted[key]; !is {
+		if !known[key] {
 			keys = append(keys, key)
 		}
 	}
