@@ -16,7 +16,7 @@
 //     binaries. Dovecot's have paths of /usr compiled in; install.go rewrites them in the copy. So does courier.go with
 //     the one path that Courier needs.
 //   - Listening sockets are opened here and handed over (as systemd does for Dovecot, as inetd does for Courier and
-//     imap4d) or forwarded (to Cyrus and Postfix), so no port is ever guessed.
+//     imap4d) or forwarded (to Cyrus, Postfix and nginx), so no port is ever guessed.
 //   - It ends with the test. Where the test binary is killed, the kernel tells Dovecot (Pdeathsig), and what is left
 //     on disk goes away when the next server starts (sweep.go).
 //   - It runs as root (mail then belongs to the user mail or nobody) and as an ordinary user, but for Postfix: its master demands root.
