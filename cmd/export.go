@@ -18,7 +18,7 @@ beside it, and only after it was looked through for loops and slips.`
 func newExport(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
-		Short: "Write maps that lead moved accounts from the old server to the new one",
+		Short: "Write maps that lead moved accounts to the new server",
 		Long:  exportLong,
 		Example: "  mailmove export postfix --accounts accounts.csv --group example.org \\\n" +
 			"    --relay mx.new.example --to /etc/postfix/moved\n" +
@@ -61,10 +61,10 @@ type exportWords struct{ use, short, long, example string }
 
 func exportTexts() map[string]exportWords {
 	return map[string]exportWords{
-		"postfix": {"--relay HOST", "Write a transport table for Postfix: where mail for moved accounts goes",
-			`A line for each moved account: alice@old.example relay:[mx.new.example]:25. It is
-for transport_maps of the old server's Postfix. With postmap on this machine its
-index is made, asked for every address, and put in place together with the text.`,
+		"postfix": {"--relay HOST", "Write a transport table that relays mail of moved accounts",
+			`A line for each moved account: alice@old.example relay:[mx.new.example]:25. The
+file is for transport_maps of the old server's Postfix. With postmap on this
+machine its index is made, asked for every address, and put in place with it.`,
 			"  mailmove export postfix --accounts accounts.csv --group example.org \\\n" +
 				"    --relay mx.new.example --to /etc/postfix/moved"},
 		"dovecot": {"", "Write a passwd-file for a Dovecot 2.3 that leads moved accounts on",
@@ -83,8 +83,8 @@ written differently: docs/coexistence.md has both.`,
 proxy (docs/coexistence.md). It talks clear text to the server behind it, so a
 tunnel leads there: --target-address 127.0.0.1:1143 --target-tls none.`,
 			"  mailmove export nginx --accounts accounts.csv --group example.org \\\n" +
-				"    --target mail.new.example --target-address 127.0.0.1:1143 --target-tls none \\\n" +
-				"    --to /etc/nginx/mailmove.map"},
+				"    --target mail.new.example --target-address 127.0.0.1:1143 \\\n" +
+				"    --target-tls none --to /etc/nginx/mailmove.map"},
 	}
 }
 
@@ -127,12 +127,12 @@ func (f *exportFlags) bind(set *pflag.FlagSet) {
 		set.StringVar(&f.name, "name", "", "login at the old server, if not the list's: `TEXT` with {user}, {domain}, {id}")
 	} else {
 		set.StringVar(&f.relay, "relay", "", "`HOST[:PORT]` that takes the mail, port 25 if none; may hold {domain}")
-		set.StringVar(&f.table, "type", "lmdb", "what the index is: lmdb, hash, btree, cdb, or texthash for none")
+		set.StringVar(&f.table, "type", "lmdb", "`KIND` of index: lmdb, hash, btree, cdb, or texthash for none")
 		set.StringVar(&f.postmap, "postmap", "", "`PATH` of postmap, or off (default: the one in PATH or /usr/sbin)")
 		set.StringVar(&f.name, "name", "", "address of an account, if not its login: `TEXT` with {user}, {domain}, {id}")
 	}
 	if f.format.Name == "dovecot" || f.format.Name == "dovecot24" {
-		set.StringVar(&f.pass, "pass", "own", "own: the user's password goes through; target: the list's for the target")
+		set.StringVar(&f.pass, "pass", "own", "`WHICH` password logs in at the target: own, the user's, goes through; target, the list's")
 	}
 	set.BoolVar(&f.domains, "any-domain", false, "take domains that DNS does not know")
 	set.StringVar(&f.resolver, "resolver", "", "`IP[:PORT]` of the name server to ask instead of the system's")

@@ -46,9 +46,11 @@ func newCoexistence(t *testing.T) *coexistence {
 	c.new = real.Dovecot(t, real.Options{Ahead: "passdb {\n driver = static\n args = password=n:w%%p\"ss\n username_filter = m*\n}\n"})
 	c.newMail = real.StartPostfix(t, real.PostfixOptions{Mailboxes: []string{"u1@a.example", "u2@a.example"}, Deliver: c.new})
 	c.write(t, "logins", "", 0o640)
+	c.write(t, "leaders", "leader:{PLAIN}follow\n", 0o644)
 	// A passdb of two protocols, as docs/coexistence.md wants it; submission has the old passwords only.
 	passdb := "passdb {\n driver = passwd-file\n args = " + c.logins + "\n}\n"
-	c.old = real.Dovecot(t, real.Options{Ahead: "ssl_ca = <" + c.new.CAFile() + "\nssl_require_crl = no\nprotocol imap {\n" + passdb + "}\nprotocol pop3 {\n" + passdb + "}\n"})
+	c.old = real.Dovecot(t, real.Options{Ahead: "ssl_ca = <" + c.new.CAFile() + "\nssl_require_crl = no\n" +
+		"passdb {\n driver = passwd-file\n args = " + c.path("leaders") + "\n master = yes\n result_success = continue\n}\nprotocol imap {\n" + passdb + "}\nprotocol pop3 {\n" + passdb + "}\n"})
 	if err := c.old.Give(c.logins); err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +212,13 @@ func TestExportedMaps(t *testing.T) {
 		t.Error("a session that was kicked goes on")
 	}
 
-	// The login of an admin, which a tail of the old mailbox uses, is not led on by this passdb.
+	// The login of an admin, which a tail of the old mailbox uses, is not led on by this passdb, but for result_success =
+	// continue: then the new server is asked, which does not know this admin.
 	c.sees(t, "u1@a.example*"+real.MasterUser, real.MasterPassword, "before")
+	c.sees(t, "u2@a.example*leader", "follow", "before", "after")
+	if found, err := subjects(t, c.old.Addr(), "u1@a.example*leader", "follow"); err == nil {
+		t.Errorf("an admin whose passdb says continue sees %q", found)
+	}
 
 	// No password but the right one is good for sending mail.
 	for password, want := range map[string]bool{real.Password: true, "wrong": false} {
