@@ -113,24 +113,43 @@ func (x *export) current(path string) (t coexist.Table, text []byte, err error) 
 	return t, text, nil
 }
 
-// write replaces the map, and before it the file that leads back.
+// write replaces the map, and before it the file that leads back. Where only the index was wanting there is nothing to lead
+// back to.
 func (x *export) write(ctx context.Context, path string, before, after []byte, wanted coexist.Table, index *mapIndex) error {
-	if before == nil {
-		before = x.format.Text(coexist.Table{})
-	}
 	old, err := os.Stat(path)
 	if err != nil {
 		old = nil
 	}
-	if err := x.place(rollbackName(path), before, old, nil); err != nil {
-		return err
+	back := before
+	if back == nil {
+		back = x.format.Text(coexist.Table{})
 	}
-	return x.place(path, after, old, func(temp string) error { return index.make(ctx, temp, path, wanted) })
+	if string(back) != string(after) || before == nil {
+		if err := x.place(rollbackName(path), back, old, ready{}); err != nil {
+			return err
+		}
+	}
+	return x.place(path, after, old, ready{
+		before: func(temp string) error {
+			if err := index.make(ctx, temp, wanted); err != nil {
+				return err
+			}
+			now, err := os.ReadFile(path)
+			if ignoreMissing(err) != nil || string(now) != string(before) { // whoever changed it thought of other accounts
+				return errors.Join(&failure{code: exitBusy, err: err, what: "--to " + path + ": somebody else changed it at the same time", hint: "run it again"},
+					index.drop(temp))
+			}
+			return nil
+		},
+		after: func(temp string) error { return index.install(temp, path) },
+	})
 }
 
-// place writes a file beside its place and renames it. With made, that is done with the new file before; what it returns
-// ends it all.
-func (x *export) place(path string, text []byte, like fs.FileInfo, made func(temp string) error) (err error) {
+// ready is what is done with a new file before and after it is put in place.
+type ready struct{ before, after func(temp string) error }
+
+// place writes a file beside its place and renames it.
+func (x *export) place(path string, text []byte, like fs.FileInfo, with ready) (err error) {
 	failed := func(err error) error {
 		return &failure{code: exitOutput, err: err, what: "--to " + path + ": " + cause(err).Error(), hint: "the map that was there is still in use"}
 	}
@@ -141,7 +160,7 @@ func (x *export) place(path string, text []byte, like fs.FileInfo, made func(tem
 	temp := file.Name()
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(temp)))
+			_ = os.Remove(temp) // what went wrong first is what is told
 		}
 	}()
 	_, err = file.Write(text)
@@ -149,13 +168,18 @@ func (x *export) place(path string, text []byte, like fs.FileInfo, made func(tem
 	if err != nil {
 		return failed(err)
 	}
-	if made != nil {
-		if err := made(temp); err != nil {
+	if with.before != nil {
+		if err := with.before(temp); err != nil {
 			return err
 		}
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return failed(err)
+	}
+	if with.after != nil {
+		if err := with.after(temp); err != nil {
+			return err
+		}
 	}
 	return syncFolder(filepath.Dir(path))
 }
@@ -173,18 +197,6 @@ func (x *export) mode(like fs.FileInfo) os.FileMode {
 		return 0o600
 	}
 	return 0o640
-}
-
-// ownAs gives a file to whom another one belongs.
-func ownAs(file *os.File, like fs.FileInfo) error {
-	if like == nil {
-		return nil
-	}
-	was, is := like.Sys().(*syscall.Stat_t)
-	if !is || int(was.Uid) == os.Geteuid() && int(was.Gid) == os.Getegid() {
-		return nil
-	}
-	return file.Chown(int(was.Uid), int(was.Gid))
 }
 
 // syncFolder makes renames in a folder last.

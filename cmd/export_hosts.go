@@ -120,9 +120,9 @@ func isUnknown(err error) bool {
 func (x *export) lookThrough(ctx context.Context) error {
 	seen := make(map[string]bool)
 	for _, m := range x.moved {
-		host, port, old := m.relay, m.port, m.pass.source
+		host, port, old := m.relay, m.port, m.source
 		if x.format.Proxy {
-			host, port = dialledAddress(m.pass.target)
+			host, port = dialledAddress(m.target)
 		}
 		oldHost, oldPort := dialledAddress(old)
 		key := fmt.Sprint(host, port, oldHost, oldPort)

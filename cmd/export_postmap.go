@@ -48,25 +48,42 @@ func (x *export) newIndex() *mapIndex {
 	return m
 }
 
-// make makes the index of a text that is to become path, asks it for every entry, and puts it in place. postmap itself
-// says of a malformed or a double line nothing that a program could see.
-func (m *mapIndex) make(ctx context.Context, temp, path string, wanted coexist.Table) (err error) {
+// make makes the index of a text that is not in place yet, and asks it for every entry. postmap itself says of a malformed or
+// a double line nothing that a program could see.
+func (m *mapIndex) make(ctx context.Context, temp string, wanted coexist.Table) (err error) {
 	if m.tool == "" {
 		return nil
 	}
 	if m.ends != "" {
-		defer func() { err = errors.Join(err, ignoreMissing(os.Remove(temp+m.ends))) }()
-		if _, err := m.run(ctx, nil, m.table+":"+temp); err != nil {
-			return err
-		}
+		_, err = m.run(ctx, nil, m.table+":"+temp)
 	}
-	if err := m.verify(ctx, temp, wanted); err != nil || m.ends == "" {
-		return err
+	if err == nil {
+		err = m.verify(ctx, temp, wanted)
 	}
-	if err := os.Rename(temp+m.ends, path+m.ends); err != nil {
-		return &failure{code: exitOutput, err: err, what: "--to " + path + m.ends + ": " + cause(err).Error()}
+	if err != nil {
+		return errors.Join(err, m.drop(temp))
 	}
 	return nil
+}
+
+// install puts the index in place, after its text: Postfix reads the index only, and a run that ended in between finds it
+// wanting.
+func (m *mapIndex) install(temp, path string) error {
+	if m.tool == "" || m.ends == "" {
+		return nil
+	}
+	if err := os.Rename(temp+m.ends, path+m.ends); err != nil {
+		return &failure{code: exitOutput, err: err, what: "--to " + path + m.ends + ": " + cause(err).Error(), hint: "the map is there, and its index is the old one: run it again"}
+	}
+	return nil
+}
+
+// drop removes an index that is not put in place.
+func (m *mapIndex) drop(temp string) error {
+	if m.tool == "" || m.ends == "" {
+		return nil
+	}
+	return ignoreMissing(os.Remove(temp + m.ends))
 }
 
 // verify asks Postfix' own tool for every entry.

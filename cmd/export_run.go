@@ -28,12 +28,12 @@ type export struct {
 // movedAccount is a chosen account of the list.
 type movedAccount struct {
 	*entry
-	pass  *pass
-	flags syncFlags // of its row
-	key   string    // what the old server knows it by
-	user  string    // what the new server knows it by
-	relay string    // the host that takes its mail, for Postfix
-	port  int
+	source, target imapx.Endpoint
+	password       passwordFlags // of the target, where the row has none itself
+	key            string        // what the old server knows it by
+	user           string        // what the new server knows it by
+	relay          string        // the host that takes its mail, for Postfix
+	port           int
 }
 
 // run makes the map. Nothing is written before every line was made and looked through.
@@ -96,7 +96,7 @@ func (x *export) choose(c *cobra.Command) (err error) {
 		return err
 	}
 	for _, m := range all {
-		x.known[x.format.Find(m.key)] = m.pass != nil
+		x.known[x.format.Find(m.key)] = m.key != ""
 	}
 	x.moved = slices.DeleteFunc(all, func(m movedAccount) bool { return !m.chosen })
 	return nil
@@ -110,7 +110,7 @@ func (x *export) understand(f *rowFlags, row *accounts.Row) movedAccount {
 	}
 	p, err := x.list.build(f, row)
 	if err == nil {
-		m.pass, m.flags, m.account = p, *f.syncFlags, p.account
+		m.source, m.target, m.password, m.account = p.source, p.target, f.target.pass, p.account
 		m.group = orElse(row.Group, domainOf(p.source))
 		m.key = orElse(x.list.expand(row, "source", x.name), mailboxName(p.source))
 		m.user = orElse(x.list.expand(row, "target", x.destUser), mailboxName(p.target))
@@ -179,7 +179,7 @@ func (x *export) entry(ctx context.Context, m movedAccount) (coexist.Entry, erro
 	if !x.format.Proxy {
 		return e, nil
 	}
-	ep := m.pass.target
+	ep := m.target
 	var err error
 	if e.Addr, err = x.hosts.backend(ep); err != nil {
 		return e, err
@@ -193,7 +193,7 @@ func (x *export) entry(ctx context.Context, m movedAccount) (coexist.Entry, erro
 		return e, nil
 	}
 	if e.Login = m.row.Secrets["target_password"]; e.Login.Empty() {
-		if e.Login, err = m.flags.target.pass.read(ctx, ep.User+" at "+ep.Host, terminal{x.list.nobody, x.a.err}); err != nil {
+		if e.Login, err = m.password.read(ctx, ep.User+" at "+ep.Host, terminal{x.list.nobody, x.a.err}); err != nil {
 			return e, err
 		}
 	}
