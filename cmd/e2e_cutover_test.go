@@ -77,6 +77,9 @@ func TestE2ECutover(t *testing.T) {
 	if !strings.Contains(said, "20 done; 0 messages copied") {
 		t.Errorf("the last tail: %s", said)
 	}
+	for _, box := range p.flow.boxes { // who still logs in at the old server sees the new mailbox
+		p.flow.compare(t, p.old, box)
+	}
 	p.say("## Closed\n\nThe domains are removed at the old server, and the maps are emptied with them.")
 	p.close(t)
 

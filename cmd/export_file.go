@@ -240,6 +240,6 @@ func (x *export) tellSum(path string, changes []coexist.Change, wanted coexist.T
 			gone++
 		}
 	}
-	fmt.Fprintf(x.a.out, "%s: %s: %d new, %d changed, %d removed\n", ui.Clean(path), countText(int64(len(wanted)), "entry", "entries"),
-		added, len(changes)-added-gone, gone)
+	fmt.Fprintf(x.a.out, "%s: %s: %s new, %s changed, %s removed\n", ui.Clean(path), countText(int64(len(wanted)), "entry", "entries"),
+		ui.Count(int64(added)), ui.Count(int64(len(changes)-added-gone)), ui.Count(int64(gone)))
 }

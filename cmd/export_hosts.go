@@ -15,8 +15,12 @@ import (
 	"mailmove/imapx"
 )
 
-// lookupTimeout bounds a question to the DNS, with all its retries.
-const lookupTimeout = 10 * time.Second
+// A question to the DNS takes at most lookupTimeout, with all its retries; after mostSilent that were not answered no more
+// are asked.
+const (
+	lookupTimeout = 10 * time.Second
+	mostSilent    = 3
+)
 
 // hostBook is what DNS says of the hosts of a run, each asked once.
 type hostBook struct {
@@ -177,7 +181,7 @@ func (x *export) noAddress(host string, err error) error {
 	if isUnknown(err) {
 		return &failure{code: exitCheck, err: err, what: "the host " + shown(host) + " has no address", hint: "is it spelt right? DNS does not know it"}
 	}
-	return &failure{code: exitUnavailable, err: err, what: "the host " + shown(host) + " cannot be looked up: " + cause(err).Error(),
+	return &failure{code: exitUnavailable, err: err, what: "the host " + shown(host) + " cannot be looked up: " + err.Error(),
 		hint: "run it again when DNS answers; nothing was written"}
 }
 
@@ -192,13 +196,19 @@ func (x *export) judgeDomains(ctx context.Context) error {
 			domains = append(domains, domain)
 		}
 	}
+	silent := 0
 	for i, domain := range domains {
+		if silent == mostSilent {
+			x.a.warn("DNS does not answer: %s not looked up", countText(int64(len(domains)-i), "domain is", "domains are"))
+			return nil
+		}
 		is, err := x.hosts.exists(ctx, domain)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			x.a.warn("the domain %s cannot be looked up: %v", domain, cause(err))
+			silent++
+			x.a.warn("the domain %s cannot be looked up: %v", shown(domain), err)
 		case !is:
 			hint := "is it spelt right? --any-domain takes it all the same"
 			if near := spelling.Nearest(domain, slices.Delete(slices.Clone(domains), i, i+1), 2); near != "" {
