@@ -26,6 +26,8 @@ type coexistence struct {
 	oldMail, newMail   *real.Postfix
 	dir, moved, logins string
 	program            string
+	list               string   // of accounts
+	env                []string // beside the test's own
 }
 
 // newCoexistence starts the servers. u1@a.example and u2@a.example have a mailbox on both sides; m1@new.example, with
@@ -36,7 +38,8 @@ func newCoexistence(t *testing.T) *coexistence {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &coexistence{dir: t.TempDir(), program: program}
+	c := &coexistence{dir: t.TempDir(), program: program, list: "id,source_user,target_user,target_password\n" +
+		"u1,u1@a.example,u1@a.example,\nu2,u2@a.example,u2@a.example,\nm1,u3@a.example,m1@new.example,\"n:w%p\"\"ss\"\n"}
 	c.moved, c.logins = filepath.Join(c.dir, "moved"), filepath.Join(c.dir, "logins")
 	for _, dir := range []string{filepath.Dir(c.dir), c.dir} { // the servers read them as other users
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -79,8 +82,7 @@ func (c *coexistence) export(t *testing.T, format string, more ...string) (said 
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := "id,source_user,target_user,target_password\nu1,u1@a.example,u1@a.example,\nu2,u2@a.example,u2@a.example,\nm1,u3@a.example,m1@new.example,\"n:w%p\"\"ss\"\n"
-	c.write(t, "list.csv", list, 0o600)
+	c.write(t, "list.csv", c.list, 0o600)
 	args := append([]string{"export", format, "--accounts", c.path("list.csv"), "--any-domain", "--state-dir", c.path("state"),
 		"--source", "imap://" + c.old.Addr(), "--source-tls", "none", "--target", "localhost:" + port}, more...)
 	return c.run(t, args...)
@@ -90,7 +92,9 @@ func (c *coexistence) run(t *testing.T, args ...string) (said string, code int) 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	text, err := exec.CommandContext(ctx, c.program, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, c.program, args...)
+	cmd.Env = append(os.Environ(), c.env...)
+	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return string(text), exit.ExitCode()
@@ -107,8 +111,14 @@ func (c *coexistence) must(t *testing.T, format string, more ...string) string {
 	if code != 0 {
 		t.Fatalf("export %s %v: exit code %d: %s", format, more, code, said)
 	}
+	if format == "dovecot" {
+		waitForDovecot()
+	}
 	return said
 }
+
+// waitForDovecot: it looks once a second whether a passwd-file has changed.
+func waitForDovecot() { time.Sleep(2 * time.Second) }
 
 // send gives a message to the old server, and waits until it lies in a mailbox.
 func (c *coexistence) send(t *testing.T, to, subject string, arrives *real.Server) {
@@ -237,6 +247,7 @@ func TestExportedMaps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	waitForDovecot()
 	c.sees(t, "u1@a.example", real.Password, "before")
 }
 
@@ -254,7 +265,30 @@ func TestExportedPasswords(t *testing.T) {
 	if _, err := subjects(t, c.old.Addr(), "u3@a.example", "wrong"); err == nil {
 		t.Error("a wrong password is let in")
 	}
-	if _, err := os.Stat(c.new.MailDir("m1@new.example")); err != nil {
+	c.comesTo(t, "m1@new.example")
+
+	// An admin of the new server opens the mailbox, over STARTTLS.
+	c.list, c.env = "id,source_user,target_authzid\nu4,u4@a.example,u44@a.example\n", []string{"MAILMOVE_TARGET_PASSWORD=" + real.MasterPassword}
+	said := c.must(t, "dovecot", "--all", "--pass", "target", "--to", c.logins, "--target", strings.Replace("imap://"+c.new.Addr(), "127.0.0.1", "localhost", 1),
+		"--target-user", real.MasterUser)
+	if !strings.Contains(said, "starttls=yes") || strings.Contains(said, real.MasterPassword) {
+		t.Errorf("it says:\n%s", said)
+	}
+	c.sees(t, "u4@a.example", real.Password)
+	c.comesTo(t, "u44@a.example")
+
+	// A name that the new server's certificate has not: nobody gets in, and the mailbox here is not shown instead.
+	c.must(t, "dovecot", "--all", "--pass", "target", "--to", c.logins, "--target", strings.Replace("imap://"+c.new.Addr(), "127.0.0.1", "localhost", 1),
+		"--target-user", real.MasterUser, "--target-tls-name", "other.example")
+	if found, err := subjects(t, c.old.Addr(), "u4@a.example", real.Password); err == nil {
+		t.Errorf("with a certificate of another name %q is shown", found)
+	}
+}
+
+// comesTo makes sure that a login has opened that mailbox at the new server.
+func (c *coexistence) comesTo(t *testing.T, user string) {
+	t.Helper()
+	if _, err := os.Stat(c.new.MailDir(user)); err != nil {
 		t.Errorf("it was not the new mailbox: %v", err)
 	}
 }
