@@ -56,10 +56,10 @@ func TestE2ECutover(t *testing.T) {
 		p.run(t, []int{0, exitChanging}, "sync", "--accounts", "accounts.csv", "--group", domain, "--final")
 		p.say("The old server relays what still comes to it, and leads logins on. Then the MX is switched.")
 		p.run(t, []int{0}, "export", "postfix", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--relay", p.newMail.Addr(),
-			"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.zone.addr)
+			"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.names.addr)
 		p.run(t, []int{0}, "export", "dovecot", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--to", "logins",
-			"--resolver", p.flow.zone.addr)
-		p.zone(t, i+1)
+			"--resolver", p.flow.names.addr)
+		p.switchMX(t, i+1)
 		p.say("Until the last resolver has forgotten the old MX, and Postfix has opened the new table, mail may still reach the old\nmailboxes. The tail carries it.")
 		p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--group", domain, "--tail")
 		if i == 0 {
@@ -136,11 +136,11 @@ func newProcedure(t *testing.T) *procedure {
 	p.oldMail = real.StartPostfix(t, real.PostfixOptions{Mailboxes: boxes, Deliver: p.old, Extra: "transport_maps = lmdb:" + p.path("moved")})
 	p.flow = &mailFlow{servers: map[string]*real.Postfix{"mx.old.example": p.oldMail, "mx.new.example": p.newMail}, boxes: boxes,
 		taken: make(map[string][]string), cache: make(map[string]heard)}
-	if p.flow.zone, err = newZone(""); err != nil {
+	if p.flow.names, err = newNameServer(""); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.flow.zone.stop)
-	p.zone(t, 0)
+	t.Cleanup(p.flow.names.stop)
+	p.switchMX(t, 0)
 	for _, box := range boxes {
 		p.flow.fill(t, p.old, box, pastPerBox)
 	}
@@ -150,8 +150,8 @@ func newProcedure(t *testing.T) *procedure {
 
 func (p *procedure) path(name string) string { return filepath.Join(p.dir, name) }
 
-// zone switches the MX of the first so many domains.
-func (p *procedure) zone(t *testing.T, moved int) {
+// switchMX switches the MX of the first so many domains.
+func (p *procedure) switchMX(t *testing.T, moved int) {
 	t.Helper()
 	text := ""
 	for i, domain := range []string{"a.example", "b.example", "c.example"} {
@@ -161,7 +161,7 @@ func (p *procedure) zone(t *testing.T, moved int) {
 		}
 		text += fmt.Sprintf("%s. %d IN MX 10 %s.\n", domain, flowTTL, mx)
 	}
-	if err := p.flow.zone.set(text); err != nil {
+	if err := p.flow.names.set(text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -173,7 +173,7 @@ func (p *procedure) rename() {
 		p.dir+"/moved", "/etc/postfix/moved", p.dir+"/logins", "/etc/dovecot/moved", p.dir+"/", "", p.oldMail.Postmap(), "postmap",
 		"["+strings.Replace(p.newMail.Addr(), ":", "]:", 1), "[mx.new.example]:25", p.newMail.Addr(), "mx.new.example",
 		"host=localhost hostip=127.0.0.1 port="+newPort, "host=mail.new.example hostip=192.0.2.9 port=993",
-		p.old.Addr(), "mail.old.example", p.flow.zone.addr, "192.0.2.53", "localhost:"+newPort, "mail.new.example", p.new.TLSAddr(), "mail.new.example",
+		p.old.Addr(), "mail.old.example", p.flow.names.addr, "192.0.2.53", "localhost:"+newPort, "mail.new.example", p.new.TLSAddr(), "mail.new.example",
 	)
 }
 
@@ -210,7 +210,7 @@ func (p *procedure) run(t *testing.T, codes []int, args ...string) string {
 	if !slices.Contains(codes, code) {
 		t.Fatalf("%s: exit code %d\n%s", typed, code, said)
 	}
-	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --resolver "+p.flow.zone.addr, "", " --postmap "+p.oldMail.Postmap(), "",
+	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --resolver "+p.flow.names.addr, "", " --postmap "+p.oldMail.Postmap(), "",
 		"--to moved", "--to /etc/postfix/moved", "--to logins", "--to /etc/dovecot/moved").Replace(typed))
 	p.quote(string(said))
 	if code != 0 {

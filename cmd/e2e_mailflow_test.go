@@ -25,7 +25,7 @@ import (
 // mailFlow is the rest of the world: it sends to all mailboxes, all the time, to the server that its name server names,
 // and remembers what was taken. Like every resolver it believes an answer for as long as its TTL says.
 type mailFlow struct {
-	zone    *zone
+	names   *nameServer
 	servers map[string]*real.Postfix // by the name that the MX says
 	boxes   []string
 
@@ -88,7 +88,7 @@ func (m *mailFlow) mx(domain string) (string, error) {
 	if h := m.cache[domain]; time.Now().Before(h.until) {
 		return h.mx, nil
 	}
-	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(domain+".", dns.TypeMX), m.zone.addr)
+	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(domain+".", dns.TypeMX), m.names.addr)
 	if err != nil || len(answer.Answer) != 1 {
 		return "", fmt.Errorf("MX of %s: %v, %w", domain, answer, err)
 	}

@@ -69,7 +69,7 @@ func TestScripts(t *testing.T) {
 			"mode":        isMode,
 			"newer":       newer,
 			"equal":       equal,
-			"zone":        startZone,
+			"nameserver":  startNameServer,
 			"empty":       isEmpty,
 			"sink":        startSink,
 			"switch":      switchSink,

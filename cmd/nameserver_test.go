@@ -9,17 +9,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// startZone is the script command
+// startNameServer is the script command
 //
-//	zone NAME FILE
+//	nameserver NAME FILE
 //
 // It starts a name server on loopback that answers from a zone file, and says of all other names that they do not exist. The
 // variable NAME is its port.
-func startZone(ts *testscript.TestScript, neg bool, args []string) {
+func startNameServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: zone NAME FILE")
+		ts.Fatalf("usage: nameserver NAME FILE")
 	}
-	z, err := newZone(ts.ReadFile(args[1]))
+	z, err := newNameServer(ts.ReadFile(args[1]))
 	ts.Check(err)
 	ts.Defer(z.stop)
 	_, port, err := net.SplitHostPort(z.addr)
@@ -27,8 +27,8 @@ func startZone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], port)
 }
 
-// zone is a name server whose records can be exchanged while it runs.
-type zone struct {
+// nameServer is a name server whose records can be exchanged while it runs.
+type nameServer struct {
 	addr   string
 	server *dns.Server
 	ended  chan struct{}
@@ -37,12 +37,12 @@ type zone struct {
 	records []dns.RR
 }
 
-func newZone(text string) (*zone, error) {
+func newNameServer(text string) (*nameServer, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	z := &zone{addr: conn.LocalAddr().String(), ended: make(chan struct{})}
+	z := &nameServer{addr: conn.LocalAddr().String(), ended: make(chan struct{})}
 	if err := z.set(text); err != nil {
 		conn.Close()
 		return nil, err
@@ -57,13 +57,13 @@ func newZone(text string) (*zone, error) {
 	return z, nil
 }
 
-func (z *zone) stop() {
+func (z *nameServer) stop() {
 	_ = z.server.Shutdown()
 	<-z.ended
 }
 
 // set takes a zone file in place of all that was known.
-func (z *zone) set(text string) error {
+func (z *nameServer) set(text string) error {
 	var records []dns.RR
 	parser := dns.NewZoneParser(strings.NewReader(text), ".", "")
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
@@ -79,7 +79,7 @@ func (z *zone) set(text string) error {
 }
 
 // ServeDNS answers from the records.
-func (z *zone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+func (z *nameServer) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	m := new(dns.Msg).SetReply(r)
