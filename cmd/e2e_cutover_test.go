@@ -136,7 +136,7 @@ func newProcedure(t *testing.T) *procedure {
 	p.oldMail = real.StartPostfix(t, real.PostfixOptions{Mailboxes: boxes, Deliver: p.old, Extra: "transport_maps = lmdb:" + p.path("moved")})
 	p.flow = &mailFlow{servers: map[string]*real.Postfix{"mx.old.example": p.oldMail, "mx.new.example": p.newMail}, boxes: boxes,
 		taken: make(map[string][]string), cache: make(map[string]heard)}
-	if p.flow.names, err = newNameServer(""); err != nil {
+	if p.flow.names, err = newTestZone(""); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.flow.names.stop)

@@ -25,7 +25,7 @@ import (
 // mailFlow is the rest of the world: it sends to all mailboxes, all the time, to the server that its name server names,
 // and remembers what was taken. Like every resolver it believes an answer for as long as its TTL says.
 type mailFlow struct {
-	names   *nameServer
+	names   *testZone
 	servers map[string]*real.Postfix // by the name that the MX says
 	boxes   []string
 

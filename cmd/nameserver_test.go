@@ -19,7 +19,7 @@ func startNameServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: nameserver NAME FILE")
 	}
-	z, err := newNameServer(ts.ReadFile(args[1]))
+	z, err := newTestZone(ts.ReadFile(args[1]))
 	ts.Check(err)
 	ts.Defer(z.stop)
 	_, port, err := net.SplitHostPort(z.addr)
@@ -27,8 +27,8 @@ func startNameServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], port)
 }
 
-// nameServer is a name server whose records can be exchanged while it runs.
-type nameServer struct {
+// testZone is a name server whose records can be exchanged while it runs.
+type testZone struct {
 	addr   string
 	server *dns.Server
 	ended  chan struct{}
@@ -37,12 +37,12 @@ type nameServer struct {
 	records []dns.RR
 }
 
-func newNameServer(text string) (*nameServer, error) {
+func newTestZone(text string) (*testZone, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	z := &nameServer{addr: conn.LocalAddr().String(), ended: make(chan struct{})}
+	z := &testZone{addr: conn.LocalAddr().String(), ended: make(chan struct{})}
 	if err := z.set(text); err != nil {
 		conn.Close()
 		return nil, err
@@ -57,13 +57,13 @@ func newNameServer(text string) (*nameServer, error) {
 	return z, nil
 }
 
-func (z *nameServer) stop() {
+func (z *testZone) stop() {
 	_ = z.server.Shutdown()
 	<-z.ended
 }
 
 // set takes a zone file in place of all that was known.
-func (z *nameServer) set(text string) error {
+func (z *testZone) set(text string) error {
 	var records []dns.RR
 	parser := dns.NewZoneParser(strings.NewReader(text), ".", "")
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
@@ -79,7 +79,7 @@ func (z *nameServer) set(text string) error {
 }
 
 // ServeDNS answers from the records.
-func (z *nameServer) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+func (z *testZone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	m := new(dns.Msg).SetReply(r)
