@@ -33,7 +33,8 @@ type procedure struct {
 
 const (
 	transcript  = "../docs/cutover-example.md"
-	flowTTL     = 3 // seconds that the world goes on believing the old MX
+	flowTTL     = 3    // seconds that the world goes on believing the old MX, once that was lowered
+	highTTL     = 3600 // and before
 	pastPerBox  = 15
 	flowMailbox = 20
 )
@@ -48,6 +49,12 @@ func TestE2ECutover(t *testing.T) {
 	p.say("## A week before\n\nEvery account is tried, and a first copy made while people work.")
 	p.run(t, []int{0, exitCheck}, "check", "--accounts", "accounts.csv", "--try", "1s")
 	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--result", "result.csv")
+	p.say("The TTL of the MX records is an hour. It is lowered, and when a switch is safe is asked for.")
+	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
+	for domain := range flowDomains() {
+		p.setMX(t, domain, "mx.old.example", 2)
+	}
+	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
 	p.say("From now on a pass every night carries what is new.")
 	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
 
@@ -56,10 +63,11 @@ func TestE2ECutover(t *testing.T) {
 		p.run(t, []int{0, exitChanging}, "sync", "--accounts", "accounts.csv", "--group", domain, "--final")
 		p.say("The old server relays what still comes to it, and leads logins on. Then the MX is switched.")
 		p.run(t, []int{0}, "export", "postfix", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--relay", p.newMail.Addr(),
-			"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.names.addr)
+			"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.nameServer(domain))
 		p.run(t, []int{0}, "export", "dovecot", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--to", "logins",
-			"--resolver", p.flow.names.addr)
-		p.switchMX(t, i+1)
+			"--resolver", p.flow.nameServer(domain))
+		p.setMX(t, domain, "mx.new.example", 3)
+		p.dns(t, domain, "--expect-mx", "mx.new.example", "--wait=1s", "--time-limit", "1m")
 		p.say("Until the last resolver has forgotten the old MX, and Postfix has opened the new table, mail may still reach the old\nmailboxes. The tail carries it.")
 		p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--group", domain, "--tail")
 		if i == 0 {
@@ -136,11 +144,10 @@ func newProcedure(t *testing.T) *procedure {
 	p.oldMail = real.StartPostfix(t, real.PostfixOptions{Mailboxes: boxes, Deliver: p.old, Extra: "transport_maps = lmdb:" + p.path("moved")})
 	p.flow = &mailFlow{servers: map[string]*real.Postfix{"mx.old.example": p.oldMail, "mx.new.example": p.newMail}, boxes: boxes,
 		taken: make(map[string][]string), cache: make(map[string]heard)}
-	if p.flow.names, err = newTestZone(""); err != nil {
+	if p.flow.names, err = flowWorld(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.flow.names.stop)
-	p.switchMX(t, 0)
+	t.Cleanup(p.flow.names.Close)
 	for _, box := range boxes {
 		p.flow.fill(t, p.old, box, pastPerBox)
 	}
@@ -150,20 +157,18 @@ func newProcedure(t *testing.T) *procedure {
 
 func (p *procedure) path(name string) string { return filepath.Join(p.dir, name) }
 
-// switchMX switches the MX of the first so many domains.
-func (p *procedure) switchMX(t *testing.T, moved int) {
+// setMX puts a new version of a domain's zone in place, with the low TTL.
+func (p *procedure) setMX(t *testing.T, domain, mx string, serial int) {
 	t.Helper()
-	text := ""
-	for i, domain := range []string{"a.example", "b.example", "c.example"} {
-		mx := "mx.old.example"
-		if i < moved {
-			mx = "mx.new.example"
-		}
-		text += fmt.Sprintf("%s. %d IN MX 10 %s.\n", domain, flowTTL, mx)
-	}
-	if err := p.flow.names.set(text); err != nil {
+	if err := p.flow.names.SetZone(flowDomains()[domain], flowZone(domain, mx, serial, flowTTL)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// dns asks all name servers.
+func (p *procedure) dns(t *testing.T, args ...string) {
+	t.Helper()
+	p.run(t, []int{0}, append([]string{"dns"}, append(args, "--root", p.flow.names.Root().String())...)...)
 }
 
 // rename makes this machine's names those of an admin's.
@@ -173,7 +178,7 @@ func (p *procedure) rename() {
 		p.dir+"/moved", "/etc/postfix/moved", p.dir+"/logins", "/etc/dovecot/moved", p.dir+"/", "", p.oldMail.Postmap(), "postmap",
 		"["+strings.Replace(p.newMail.Addr(), ":", "]:", 1), "[mx.new.example]:25", p.newMail.Addr(), "mx.new.example",
 		"host=localhost hostip=127.0.0.1 port="+newPort, "host=mail.new.example hostip=192.0.2.9 port=993",
-		p.old.Addr(), "mail.old.example", p.flow.names.addr, "192.0.2.53", "localhost:"+newPort, "mail.new.example", p.new.TLSAddr(), "mail.new.example",
+		p.old.Addr(), "mail.old.example", "localhost:"+newPort, "mail.new.example", p.new.TLSAddr(), "mail.new.example",
 	)
 }
 
@@ -186,7 +191,11 @@ func (p *procedure) command(ctx context.Context, args ...string) *exec.Cmd {
 			args[i] = p.path(a)
 		}
 	}
-	args = append(args, "--state-dir", p.path("state"), "--source", "imap://"+p.old.Addr(), "--source-tls", "none", "--source-user", "{id}*"+real.MasterUser,
+	args = append(args, "--state-dir", p.path("state"))
+	if args[0] == "dns" {
+		return exec.CommandContext(ctx, p.program, args...)
+	}
+	args = append(args, "--source", "imap://"+p.old.Addr(), "--source-tls", "none", "--source-user", "{id}*"+real.MasterUser,
 		"--target", "localhost:"+newPort, "--target-ca", p.new.CAFile())
 	c := exec.CommandContext(ctx, p.program, args...)
 	c.Env = append(os.Environ(), "MAILMOVE_SOURCE_PASSWORD="+real.MasterPassword, "MAILMOVE_TARGET_PASSWORD="+real.Password)
@@ -210,7 +219,8 @@ func (p *procedure) run(t *testing.T, codes []int, args ...string) string {
 	if !slices.Contains(codes, code) {
 		t.Fatalf("%s: exit code %d\n%s", typed, code, said)
 	}
-	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --resolver "+p.flow.names.addr, "", " --postmap "+p.oldMail.Postmap(), "",
+	typed = regexp.MustCompile(` --resolver \S+`).ReplaceAllString(typed, "")
+	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --root "+p.flow.names.Root().String(), "", " --postmap "+p.oldMail.Postmap(), "",
 		"--to moved", "--to /etc/postfix/moved", "--to logins", "--to /etc/dovecot/moved").Replace(typed))
 	p.quote(string(said))
 	if code != 0 {

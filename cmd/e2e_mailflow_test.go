@@ -19,13 +19,14 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/miekg/dns"
 
+	"mailmove/cmd/internal/dns/dnstest"
 	"mailmove/imapx/imaptest/real"
 )
 
 // mailFlow is the rest of the world: it sends to all mailboxes, all the time, to the server that its name server names,
 // and remembers what was taken. Like every resolver it believes an answer for as long as its TTL says.
 type mailFlow struct {
-	names   *testZone
+	names   *dnstest.World
 	servers map[string]*real.Postfix // by the name that the MX says
 	boxes   []string
 
@@ -84,16 +85,51 @@ func (m *mailFlow) send(to, name string) error {
 	return fmt.Errorf("%s for %s: %w", name, to, last)
 }
 
+// nameServer is the address of a domain's.
+func (m *mailFlow) nameServer(domain string) string {
+	return m.names.At(flowDomains()[domain]).String()
+}
+
+// flowDomains are the domains that move, and where their zones are.
+func flowDomains() map[string]string {
+	return map[string]string{"a.example": "127.0.0.3", "b.example": "127.0.0.4", "c.example": "127.0.0.5"}
+}
+
+// flowZone is a version of a domain's zone.
+func flowZone(domain, mx string, serial, ttl int) string {
+	ip := flowDomains()[domain]
+	return fmt.Sprintf("%[1]s. 3600 IN SOA ns.%[1]s. hostmaster.%[1]s. %[3]d 3600 600 864000 300\n%[1]s. 3600 IN NS ns.%[1]s.\n"+
+		"ns.%[1]s. 3600 IN A %[2]s\n%[1]s. %[4]d IN MX 10 %[5]s.\n", domain, ip, serial, ttl, mx)
+}
+
+// flowWorld is the DNS of the domains and of both servers.
+func flowWorld() (*dnstest.World, error) {
+	root := ". 86400 IN SOA a.root. hostmaster.root. 1 3600 600 864000 300\n. 86400 IN NS a.root.\na.root. 86400 IN A 127.0.0.1\n"
+	zones := make(map[string]string)
+	for domain, ip := range flowDomains() {
+		root += fmt.Sprintf("%[1]s. 86400 IN NS ns.%[1]s.\nns.%[1]s. 86400 IN A %[2]s\n", domain, ip)
+		zones[ip] = flowZone(domain, "mx.old.example", 1, highTTL)
+	}
+	for host, ip := range map[string]string{"old.example": "127.0.0.6", "new.example": "127.0.0.7"} {
+		root += fmt.Sprintf("%[1]s. 86400 IN NS ns.%[1]s.\nns.%[1]s. 86400 IN A %[2]s\n", host, ip)
+		zones[ip] = fmt.Sprintf("%[1]s. 3600 IN SOA ns.%[1]s. hostmaster.%[1]s. 1 3600 600 864000 300\n%[1]s. 3600 IN NS ns.%[1]s.\n"+
+			"ns.%[1]s. 3600 IN A %[2]s\nmx.%[1]s. 3600 IN A 127.0.0.1\n", host, ip)
+	}
+	zones[dnstest.Root] = root
+	return dnstest.Start(zones)
+}
+
 func (m *mailFlow) mx(domain string) (string, error) {
 	if h := m.cache[domain]; time.Now().Before(h.until) {
 		return h.mx, nil
 	}
-	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(domain+".", dns.TypeMX), m.names.addr)
+	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(domain+".", dns.TypeMX), m.nameServer(domain))
 	if err != nil || len(answer.Answer) != 1 {
 		return "", fmt.Errorf("MX of %s: %v, %w", domain, answer, err)
 	}
 	rr := answer.Answer[0].(*dns.MX)
-	m.cache[domain] = heard{strings.TrimSuffix(rr.Mx, "."), time.Now().Add(time.Duration(rr.Hdr.Ttl) * time.Second)}
+	ttl := min(rr.Hdr.Ttl, flowTTL) // the hour of the first TTL passes before the switch
+	m.cache[domain] = heard{strings.TrimSuffix(rr.Mx, "."), time.Now().Add(time.Duration(ttl) * time.Second)}
 	return m.cache[domain].mx, nil
 }
 
