@@ -54,7 +54,7 @@ func TestE2ECutover(t *testing.T) {
 	for domain := range flowDomains() {
 		p.setMX(t, domain, "mx.old.example", 2)
 	}
-	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
+	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example", "--old-ttl", "1h")
 	p.say("From now on a pass every night carries what is new.")
 	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
 
