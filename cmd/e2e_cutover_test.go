@@ -29,6 +29,7 @@ type procedure struct {
 	dir, program     string
 	names            *strings.Replacer // of this machine, in the words of an admin's
 	text             bytes.Buffer
+	code             int // of the last command
 }
 
 const (
@@ -46,50 +47,14 @@ func TestE2ECutover(t *testing.T) {
 	p := newProcedure(t)
 	p.flow.start(t, rand.New(rand.NewPCG(stopSeed(), 10)), 120*time.Millisecond)
 
-	p.say("## A week before\n\nEvery account is tried, and a first copy made while people work.")
-	p.run(t, []int{0, exitCheck}, "check", "--accounts", "accounts.csv", "--try", "1s")
-	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--result", "result.csv")
-	p.say("The TTL of the MX records is an hour. It is lowered, and when a switch is safe is asked for.")
-	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
-	for domain := range flowDomains() {
-		p.setMX(t, domain, "mx.old.example", 2)
-	}
-	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example", "--old-ttl", "1h")
-	p.say("From now on a pass every night carries what is new.")
-	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
-
+	p.before(t)
 	for i, domain := range []string{"a.example", "b.example", "c.example"} {
-		p.say("## " + domain + " moves\n\nIts final pass. Mail comes in meanwhile, so that exit code 31 is no surprise: the tail has it.")
-		p.run(t, []int{0, exitChanging}, "sync", "--accounts", "accounts.csv", "--group", domain, "--final")
-		p.say("The old server relays what still comes to it, and leads logins on. Then the MX is switched.")
-		p.run(t, []int{0}, "export", "postfix", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--relay", p.newMail.Addr(),
-			"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.nameServer(domain))
-		p.run(t, []int{0}, "export", "dovecot", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--to", "logins",
-			"--resolver", p.flow.nameServer(domain))
-		p.setMX(t, domain, "mx.new.example", 3)
-		p.dns(t, domain, "--expect-mx", "mx.new.example", "--wait=1s", "--time-limit", "1m")
-		p.say("Until the last resolver has forgotten the old MX, and Postfix has opened the new table, mail may still reach the old\nmailboxes. The tail carries it.")
-		p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--group", domain, "--tail")
+		p.move(t, domain)
 		if i == 0 {
 			p.trap(t)
 		}
 	}
-
-	p.say("## The tails\n\nA tail every ten minutes, until nothing came for two weeks.")
-	time.Sleep(12 * time.Second) // the resolvers' TTL, and what Postfix takes to see its new table
-	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--tail")
-	p.flow.finish(t)
-	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--tail")
-	p.say("Nothing is left:")
-	said := p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--tail")
-	if !strings.Contains(said, "20 done; 0 messages copied") {
-		t.Errorf("the last tail: %s", said)
-	}
-	for _, box := range p.flow.boxes { // who still logs in at the old server sees the new mailbox
-		p.flow.compare(t, p.old, box)
-	}
-	p.say("## Closed\n\nThe domains are removed at the old server, and the maps are emptied with them.")
-	p.close(t)
+	p.after(t)
 
 	sent := 0
 	for _, box := range p.flow.boxes {
@@ -101,6 +66,78 @@ func TestE2ECutover(t *testing.T) {
 	}
 	t.Logf("%d messages in %d mailboxes", sent, flowMailbox)
 	p.document(t)
+}
+
+// before is what is done until the evening of the switch.
+func (p *procedure) before(t *testing.T) {
+	t.Helper()
+	p.say("## Two weeks before\n\nThe plan goes into the ticket, and every account is tried.")
+	p.run(t, []int{0}, "cutover", "plan", "--accounts", "accounts.csv", "--ttl", "1h")
+	p.run(t, []int{0, exitCheck}, "check", "--accounts", "accounts.csv", "--try", "1s")
+	p.say("## A week before\n\nThe first copy, while people work. From then on a pass every night carries what is new.")
+	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--result", "result.csv")
+	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
+	p.say("The TTL of the MX records is an hour. It is lowered, and from when on a switch is safe is asked for.")
+	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
+	for domain := range flowDomains() {
+		p.setMX(t, domain, "mx.old.example", 2)
+	}
+	p.dns(t, "--accounts", "accounts.csv", "--source", "mx.old.example")
+	p.days(t, 3)
+	p.run(t, []int{0}, "cutover", "status", "--accounts", "accounts.csv", "--dns-root", p.flow.names.Root().String())
+}
+
+// move switches one domain.
+func (p *procedure) move(t *testing.T, domain string) {
+	t.Helper()
+	root := p.flow.names.Root().String()
+	p.say("## " + domain + " moves\n\nThe final pass. Mail comes in meanwhile; where that never stops it ends with exit code 31, and is made again.")
+	for range 5 {
+		p.run(t, []int{0, exitChanging}, "cutover", "next", domain, "--accounts", "accounts.csv", "--yes")
+		if p.code == 0 {
+			break
+		}
+	}
+	p.say("Is the switch safe? Then the old server relays what still comes to it, and leads logins on. Then the MX is switched.")
+	p.run(t, []int{0}, "cutover", "next", domain, "--accounts", "accounts.csv", "--dns-root", root)
+	p.run(t, []int{0}, "export", "postfix", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--relay", p.newMail.Addr(),
+		"--to", "moved", "--postmap", p.oldMail.Postmap(), "--resolver", p.flow.nameServer(domain))
+	p.run(t, []int{0}, "export", "dovecot", "--accounts", "accounts.csv", "--group", domain, "--name", "{id}", "--to", "logins",
+		"--resolver", p.flow.nameServer(domain))
+	p.setMX(t, domain, "mx.new.example", 3)
+	p.dns(t, domain, "--expect-mx", "mx.new.example", "--wait=1s", "--time-limit", "1m")
+	p.run(t, []int{0}, "cutover", "next", domain, "--accounts", "accounts.csv", "--dns-root", root, "--switched", "--why", "ticket-17")
+	p.say("Until the last resolver has forgotten the old MX, and Postfix has opened the new table, mail may still reach the old\nmailboxes. The tail carries it.")
+	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv", "--group", domain)
+}
+
+// after is what is done until the old mailboxes are switched off.
+func (p *procedure) after(t *testing.T) {
+	t.Helper()
+	p.say("## The tails\n\nThe nightly pass goes on until nothing came for two weeks.")
+	time.Sleep(12 * time.Second) // the resolvers' TTL, and what Postfix takes to see its new table
+	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
+	p.flow.finish(t)
+	p.run(t, []int{0}, "sync", "--accounts", "accounts.csv")
+	p.say("The maps still hold exactly the domains that are switched:")
+	p.run(t, []int{0}, "export", "dovecot", "--accounts", "accounts.csv", "--name", "{id}", "--to", "logins", "--any-domain", "--check")
+	for _, box := range p.flow.boxes { // who still logs in at the old server sees the new mailbox
+		p.flow.compare(t, p.old, box)
+	}
+	p.days(t, 15)
+	p.say("## Closed\n\nNothing came for two weeks, and the domains are removed at the old server. Their entries leave the maps.")
+	for _, domain := range []string{"a.example", "b.example", "c.example"} {
+		p.run(t, []int{0}, "cutover", "next", domain, "--accounts", "accounts.csv", "--confirmed-removed")
+	}
+	p.close(t)
+}
+
+// days lets days pass.
+func (p *procedure) days(t *testing.T, n int) {
+	t.Helper()
+	if err := passDays(p.path("state"), n); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newProcedure(t *testing.T) *procedure {
@@ -220,7 +257,8 @@ func (p *procedure) run(t *testing.T, codes []int, args ...string) string {
 		t.Fatalf("%s: exit code %d\n%s", typed, code, said)
 	}
 	typed = regexp.MustCompile(` --resolver \S+`).ReplaceAllString(typed, "")
-	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --root "+p.flow.names.Root().String(), "", " --postmap "+p.oldMail.Postmap(), "",
+	p.code = code
+	fmt.Fprintf(&p.text, "\n    $ %s\n", strings.NewReplacer(" {id} ", " '{id}' ", " --root "+p.flow.names.Root().String(), "", " --dns-root "+p.flow.names.Root().String(), "", " --postmap "+p.oldMail.Postmap(), "",
 		"--to moved", "--to /etc/postfix/moved", "--to logins", "--to /etc/dovecot/moved").Replace(typed))
 	p.quote(string(said))
 	if code != 0 {
@@ -264,13 +302,13 @@ func (p *procedure) trap(t *testing.T) {
 // close takes every entry out of both maps.
 func (p *procedure) close(t *testing.T) {
 	t.Helper()
-	for _, m := range [][]string{{"moved", "postfix", "--postmap", p.oldMail.Postmap()}, {"logins", "dovecot"}} {
+	for _, m := range [][]string{{"moved", "postfix", "--relay", p.newMail.Addr(), "--postmap", p.oldMail.Postmap()}, {"logins", "dovecot"}} {
 		name := m[0]
 		text, err := os.ReadFile(p.path(name))
 		if err != nil || bytes.Count(text, []byte("\n")) != flowMailbox+1 {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
-		said := p.run(t, []int{0}, append([]string{"export", m[1], "--accounts", "accounts.csv", "--all", "--name", "{id}", "--remove", "--to", name}, m[2:]...)...)
+		said := p.run(t, []int{0}, append([]string{"export", m[1], "--accounts", "accounts.csv", "--name", "{id}", "--remove-stale", "--to", name}, m[2:]...)...)
 		if !strings.Contains(said, fmt.Sprintf("0 entries: 0 new, 0 changed, %d removed", flowMailbox)) {
 			t.Errorf("%s is not empty: %s", name, said)
 		}

@@ -20,7 +20,7 @@ func newExport(a *app) *cobra.Command {
 		Use:   "export",
 		Short: "Write maps that lead moved accounts to the new server",
 		Long:  exportLong,
-		Example: "  mailmove export postfix --accounts accounts.csv --group example.org \\\n" +
+		Example: "  mailmove export postfix --accounts accounts.csv \\\n" +
 			"    --relay mx.new.example --to /etc/postfix/moved\n" +
 			"  mailmove export dovecot --accounts accounts.csv --group example.org \\\n" +
 			"    --to /etc/dovecot/moved",
@@ -38,6 +38,7 @@ type exportFlags struct {
 	format   coexist.Format
 	account  syncFlags // servers and list
 	all      bool
+	states   []string // of the groups
 	to       string
 	check    bool
 	remove   bool
@@ -117,11 +118,12 @@ func (f *exportFlags) bind(set *pflag.FlagSet) {
 	set.VisitAll(func(fl *pflag.Flag) { fl.Hidden = headingOf(fl) == "" })
 	group(set, flagGroups()[listGroup], f.account.list.bindSelection)
 	set.StringVar(&f.account.id, "id", "", "only the account with this `NAME`")
+	set.StringArrayVar(&f.states, "state", nil, "only accounts of groups in this `STATE` of the cutover (repeatable; default, without --group, --id and --all: switched and tail)")
 	set.BoolVar(&f.all, "all", false, "every account of the list has moved")
 	set.StringVar(&f.to, "to", "", "`FILE` to replace (default: standard output, if it is no terminal)")
 	set.BoolVar(&f.check, "check", false, "write nothing; exit code 121 if the file is not as it would be")
 	set.BoolVar(&f.remove, "remove", false, "take the accounts out: they have moved back, or are gone at the old server")
-	set.BoolVar(&f.prune, "remove-stale", false, "take out entries that are of no account of the list")
+	set.BoolVar(&f.prune, "remove-stale", false, "take out entries that are of no account of the list, or of a group that has not moved, or is closed")
 	if f.format.Proxy {
 		set.StringVar(&f.destUser, "destuser", "", "login at the new server, if not the list's: `TEXT` with {user}, {domain}, {id}")
 		set.StringVar(&f.name, "name", "", "login at the old server, if not the list's: `TEXT` with {user}, {domain}, {id}")
@@ -151,6 +153,8 @@ func (f *exportFlags) validate(set *pflag.FlagSet) error {
 	switch {
 	case f.account.list.file == "":
 		return usagef("give --accounts FILE, the list that is moved", "no --accounts")
+	case slices.ContainsFunc(f.states, func(s string) bool { return !slices.Contains(groupStates(), s) }):
+		return usagef("write "+strings.Join(groupStates(), ", "), "--state %s", shown(strings.Join(f.states, ", ")))
 	case f.all && chosen:
 		return usagef("give one of them", "--all beside --group or --id")
 	case f.check && f.to == "":

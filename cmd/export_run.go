@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,11 +93,12 @@ func (x *export) choose(c *cobra.Command) (err error) {
 	if err := r.choose(c.Context()); err != nil {
 		return err
 	}
-	if err := x.onlyMoved(c.Context()); err != nil {
+	if err := x.onlyMoved(); err != nil {
 		return err
 	}
+	byState := len(x.states) == 0 && !x.all && len(x.account.list.groups) == 0 && x.account.id == ""
 	for _, m := range all {
-		x.known[x.format.Find(m.key)] = m.key != ""
+		x.known[x.format.Find(m.key)] = m.key != "" && (m.chosen || !byState)
 	}
 	x.moved = slices.DeleteFunc(all, func(m movedAccount) bool { return !m.chosen })
 	return nil
@@ -140,12 +142,30 @@ func (x *export) relayOf(row *accounts.Row, key string) (host string, port int, 
 	return host, port, nil
 }
 
-// onlyMoved leaves out accounts that have not moved, where the flags do not say which have.
-func (x *export) onlyMoved(context.Context) error {
-	if x.all || len(x.account.list.groups) > 0 || x.account.id != "" {
+// movedStates are those of a group whose mail goes to the new server.
+func movedStates() []string { return []string{groupSwitched, groupTail} }
+
+// onlyMoved leaves out accounts of groups in other states than were asked for. Where the flags do not say which accounts have
+// moved, the cutover does; then entries of its other groups are left over.
+func (x *export) onlyMoved() error {
+	states := x.states
+	if len(states) == 0 {
+		if x.all || len(x.account.list.groups) > 0 || x.account.id != "" {
+			return nil
+		}
+		states = movedStates()
+	}
+	some := false
+	for _, e := range x.list.entries {
+		state := orElse(x.list.kept[e.group].State, groupPlanned)
+		e.chosen = e.chosen && slices.Contains(states, state)
+		some = some || e.chosen
+	}
+	if some || x.prune {
 		return nil
 	}
-	return usagef("--group GROUP, --id NAME, or --all where all of them have", "it is not said which accounts have moved")
+	return usagef("mailmove cutover next GROUP --switched says that one has moved; or choose with --group, --id or --all",
+		"no group of %s is %s", x.list.list.Name, strings.Join(states, " or "))
 }
 
 // lines makes an entry of each account. What cannot be written is told, all of it, before the command ends.
