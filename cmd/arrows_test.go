@@ -25,6 +25,7 @@ func arrows() []arrow {
 		{"cmd", []string{"cmd/internal/*", "sync", "sync/verify", "imapx", "imapx/auth", "imapx/auth/oauth", "imapx/provider", "imapx/imaptest", "state", "state/fleet"}},
 		{"cmd/internal/ui", []string{"sync"}},
 		{"cmd/internal/accounts", []string{"cmd/internal/spelling", "imapx/auth"}},
+		{"cmd/internal/coexist", []string{"imapx/auth"}},
 		{"cmd/internal/*", nil},
 		{"sync", []string{"imapx", "state"}},
 		{"sync/verify", []string{"sync", "imapx", "state"}},

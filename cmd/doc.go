@@ -30,6 +30,7 @@
 //	account.go    the state file of an account that there is
 //	verify*.go    mailmove verify: flags, wiring, output, receipts
 //	accounts*.go  mailmove accounts: lists, the columns that they may have, what is checked in their rows
+//	export*.go    mailmove export: which accounts, what is looked through, the file and Postfix' index
 //	completion.go what a shell is told that completes a line
 //	sync.go, status.go, exceptions*.go, forget.go, version.go, demo.go   one command each
 package cmd

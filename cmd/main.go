@@ -137,6 +137,7 @@ func newRoot(a *app) *cobra.Command {
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
 	root.AddCommand(newDNS(a))
+	root.AddCommand(newExport(a))
 	addCompletion(root)
 	return root
 }

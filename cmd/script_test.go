@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"mode":        isMode,
 			"newer":       newer,
 			"equal":       equal,
+			"nameserver":  startNameServer,
 			"empty":       isEmpty,
 			"sink":        startSink,
 			"switch":      switchSink,

@@ -87,6 +87,7 @@ func (s *Server) config(o Options, plainPort, tlsPort int) string {
 		})
 		set("imap_capability", strings.Join(kept, " "))
 	}
+	b.WriteString(o.Ahead + "\n")
 	b.WriteString("passdb {\n driver = passwd-file\n args = " + s.base + "/masters\n master = yes\n}\n")
 	b.WriteString(s.logins(o.Logins))
 	b.WriteString("passdb {\n driver = static\n args = password=" + Password + "\n username_filter = u*\n}\n")

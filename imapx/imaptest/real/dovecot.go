@@ -36,6 +36,7 @@ type Options struct {
 	MaxUserConnections int               // for each login, default 200
 	Certificate        imaptest.CertKind // of both ports
 	Logins             Logins            // more ways to log in
+	Ahead              string            // lines of configuration before those of the users, whose passdbs are asked first
 	Extra              string            // more lines of configuration, after all others
 }
 
@@ -246,6 +247,9 @@ func (s *Server) CertPool() *x509.CertPool { return s.ca.Pool() }
 
 // CAFile is a PEM file with the server's certificate authority.
 func (s *Server) CAFile() string { return filepath.Join(s.base, "ca.pem") }
+
+// Give makes a file one that the server's own user may read and write.
+func (s *Server) Give(path string) error { return giveTo(path, s.id) }
 
 // FreshUser is a user that nobody used yet; its password is Password.
 func (s *Server) FreshUser() string { return fmt.Sprintf("u%d", 1000+s.freshUser.Add(1)) }

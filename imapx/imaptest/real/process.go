@@ -45,10 +45,13 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// ready waits for a greeting, or for the end of a process that should have brought it.
-func ready(addr string, exited <-chan struct{}) error {
+// ready waits for an IMAP greeting, or for the end of a process that should have brought it.
+func ready(addr string, exited <-chan struct{}) error { return readyWith(addr, "* OK", exited) }
+
+// readyWith waits for a greeting that begins so.
+func readyWith(addr, begin string, exited <-chan struct{}) error {
 	hello := make(chan error, 1)
-	go func() { hello <- greeted(addr) }()
+	go func() { hello <- greeted(addr, begin) }()
 	select {
 	case err := <-hello:
 		if err != nil {
@@ -60,7 +63,7 @@ func ready(addr string, exited <-chan struct{}) error {
 	}
 }
 
-func greeted(addr string) error {
+func greeted(addr, begin string) error {
 	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return err
@@ -69,11 +72,11 @@ func greeted(addr string) error {
 	if err := c.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
 		return err
 	}
-	b := make([]byte, 4)
+	b := make([]byte, len(begin))
 	if _, err := io.ReadFull(c, b); err != nil {
 		return err
 	}
-	if string(b) != "* OK" {
+	if string(b) != begin {
 		return fmt.Errorf("it begins with %q", b)
 	}
 	return nil
