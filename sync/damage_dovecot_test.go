@@ -85,13 +85,29 @@ func damagedServers(t *testing.T, messages int) (*servers, transfer, []string) {
 	}
 	must(t, c.Logout().Wait())
 	time.Sleep(50 * time.Millisecond) // the server writes its indexes when a client has left
-	files, err := filepath.Glob(filepath.Join(s.src.MailDir(x.SourceUser), "cur", "*"))
+	return s, x, filesOf(t, s.src.MailDir(x.SourceUser), messages)
+}
+
+// filesOf gives the files of the messages in their order. Their names do not have it: microseconds are written without zeros
+// in front.
+func filesOf(t *testing.T, dir string, messages int) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "cur", "*"))
 	must(t, err)
-	slices.Sort(files)
-	if len(files) != messages {
-		t.Fatalf("%d files of %d messages", len(files), messages)
+	files := make([]string, messages)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		for i := range files {
+			if strings.Contains(string(text), fmt.Sprintf("Message-ID: <in%d@", i)) {
+				files[i] = name
+			}
+		}
 	}
-	return s, x, files
+	if len(names) != messages || slices.Contains(files, "") {
+		t.Fatalf("%q of %d messages", files, messages)
+	}
+	return files
 }
 
 // exceptionsOf are those of the state, by UID.
