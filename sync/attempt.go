@@ -196,6 +196,9 @@ func (a *attempt) connectSource(ctx context.Context) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.rules.Labels == LabelKeywords {
+		s = withKeywords{s}
+	}
 	return watched{s, a.damage}, nil
 }
 
@@ -243,6 +246,9 @@ func (a *attempt) work(ctx context.Context, jobs []*job) error {
 			if err := a.State.PutPair(ctx, &j.pair); err != nil {
 				return err
 			}
+		}
+		if j.archive {
+			a.archives[j.pair.ID] = true
 		}
 		if err := a.hindered[j]; err != nil {
 			a.settle(ctx, j, err)

@@ -66,6 +66,9 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		j := planJob(fp, rows, a.target.Complete)
 		j.counted = exact
 		j.order = len(jobs)
+		if err := a.findArchived(ctx, &j, m); err != nil {
+			return nil, err
+		}
 		if err := a.recopy(ctx, &j); err != nil {
 			return nil, err
 		}

@@ -218,6 +218,8 @@ func (c *comparison) absent(s *rec) (word Word, detail string, carried bool) {
 		return Missing, "no pass has carried it", false
 	case e.status == state.Refused:
 		return KnownException, e.status.String(), false
+	case e.status == state.Deferred && c.everything(p.Source):
+		return KnownException, "in another folder on the source too, and carried there (Gmail's labels)", false
 	case e.status == state.Deferred:
 		return Missing, "a filter left it out; a pass without the filter carries it", false
 	}
