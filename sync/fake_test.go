@@ -47,6 +47,7 @@ type fakeServer struct {
 	forgetful   bool              // APPEND loses the flags, as GNU mailutils' does
 	renumbers   int               // so many batches yet give their folder another UIDVALIDITY, as GNU mailutils' do
 	labels      bool              // Gmail: see gmail_test.go
+	merges      bool              // Gmail as the target: one copy of messages that are the same
 	hidden      map[uint64]string // labels that IMAP shows no message for
 }
 

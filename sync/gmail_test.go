@@ -249,6 +249,47 @@ func TestGmailToGmail(t *testing.T) {
 	b.holds("to Gmail", map[string][]int{"INBOX": {1}, "[Gmail]/All Mail": {2}})
 }
 
+// TestGmailMerges: the target gives the UID of the message that it has to one that is the same. Both are carried; neither
+// is sent again, nor gone.
+func TestGmailMerges(t *testing.T) {
+	b := newBench(t)
+	b.dst.labels, b.dst.merges, b.dst.multi = true, true, false
+	for range 3 {
+		b.src.put(1, 0, "INBOX")
+	}
+	b.src.put(2, 0, "INBOX")
+	if r := b.pass(); r.Copied != 4 || r.Exceptions != 0 {
+		t.Errorf("first pass: %+v", r)
+	}
+	b.holds("one of each", map[string][]int{"INBOX": {1, 2}})
+	b.src.put(1, 0, "INBOX")
+	if r := b.pass(); r.Copied != 1 || r.Gone != 0 || r.Exceptions != 0 {
+		t.Errorf("once more: %+v", r)
+	}
+	if r := b.pass(func(o *Options) { o.Mode = Whole }); r.Copied+r.Gone+r.Exceptions != 0 {
+		t.Errorf("nothing new: %+v", r)
+	}
+	b.holds("still one of each", map[string][]int{"INBOX": {1, 2}})
+}
+
+// TestNotMail: what a provider keeps beside mail is left out with its reason, and --map carries it all the same.
+func TestNotMail(t *testing.T) {
+	calendar := box("Calendar", "/", 3, "")
+	calendar.NotMail = "Exchange keeps the calendar there, not mail"
+	source, target := listing("", "/", box("INBOX", "/", 1, ""), calendar), listing("", "/", box("INBOX", "/", 0, ""))
+	m := mapFolders(source, target, nil, nil)
+	if len(m.pairs) != 1 || len(m.out) != 1 || m.out[0].why != calendar.NotMail+"; --map can name it" {
+		t.Errorf("pairs %v, left out %+v", targets(m.pairs), m.out)
+	}
+	r, err := Mapping{Maps: []MapRule{{Source: "Calendar", Target: "Kalender"}}}.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := targets(mapFolders(source, target, nil, r).pairs); got["Calendar"] != "Kalender" {
+		t.Errorf("with --map: %v", got)
+	}
+}
+
 func TestKeywordOf(t *testing.T) {
 	for label, want := range map[string]imap.Flag{
 		`\Inbox`: "", `\Important`: "$Important", "Work": "Work", "Muy Importante": "Muy_Importante", `a(b)"c"]`: "a_b__c__",

@@ -46,7 +46,7 @@ func microsoft() Row {
 		},
 		Literals: "LITERAL+: any size without waiting (RFC 7888)",
 		Notes: []string{
-			"What takes a message in may write it again: sizes and bytes differ afterwards, which verify counts as known.",
+			"It may write a message anew as it takes it in: sizes and bytes differ afterwards, and verify says so.",
 			"A message that it cannot turn into mail comes as a notice in its place: that is an exception, never carried.",
 			"The size that it takes is the mailbox's own setting: 35 MB until its admin raises it, 150 MB at most.",
 			"\"Authenticated but not connected\" stays for ever where an application has no right to the mailbox.",
