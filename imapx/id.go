@@ -76,6 +76,9 @@ func (c *conn) seen() provider.Seen {
 // provider is the row of the server, the zero Row where none fits.
 func (c *conn) provider() provider.Row { return provider.Recognise(c.seen()) }
 
+// Provider is a row of the table of providers, for packages that know imapx alone.
+type Provider = provider.Row
+
 // Provider is the server's row in the table of providers; the zero Row where none fits.
 func (s *Source) Provider() provider.Row { return s.c.provider() }
 

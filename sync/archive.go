@@ -47,7 +47,7 @@ func (j *job) have(rows []state.Row) {
 
 // findArchived asks for the labels of what is in \All: of all of it in the first pass, in a final one and where copies may
 // be deleted, else of what changed since the marks.
-func (a *attempt) findArchived(ctx context.Context, j *job, m mapped) error {
+func (a *attempt) findArchived(ctx context.Context, src Source, j *job, m mapped) error {
 	if j.archive = isArchive(a.source, j.source); !j.archive {
 		return nil
 	}
@@ -57,11 +57,9 @@ func (a *attempt) findArchived(ctx context.Context, j *job, m mapped) error {
 	if j.task == nothing && !whole || now != nil && now.Messages == 0 {
 		return nil
 	}
-	ctx, cancel := both(ctx, a.intake)
-	defer cancel()
 	var seen gmailIDs
 	if whole {
-		if err := a.gmailIDs(ctx, j, m, &seen); err != nil {
+		if err := a.gmailIDs(ctx, src, j, m, &seen); err != nil {
 			return err
 		}
 	}
@@ -71,7 +69,7 @@ func (a *attempt) findArchived(ctx context.Context, j *job, m mapped) error {
 	}
 	homes := homesOf(m)
 	var highest imap.UID
-	res, err := a.lanes[0].src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{read}},
+	res, err := src.Visit(ctx, imapx.Visit{Folder: j.source.Raw, UIDValidity: j.sourceValidity(), Reads: []imapx.Read{read}},
 		imapx.VisitHandler{Message: func(_ int, msg imapx.Message) error {
 			highest = max(highest, msg.UID)
 			if !slices.ContainsFunc(msg.Labels, homes.has) || whole && !seen.has(msg.GmailID) {
@@ -138,7 +136,7 @@ func (g gmailIDs) has(id uint64) bool {
 
 // gmailIDs reads which messages the other folders really show. A label says where a message lies, and this proves it: of
 // a folder that IMAP shows a part of, or that is known by another name, the rest is carried from \All.
-func (a *attempt) gmailIDs(ctx context.Context, j *job, m mapped, into *gmailIDs) error {
+func (a *attempt) gmailIDs(ctx context.Context, src Source, j *job, m mapped, into *gmailIDs) error {
 	read := func(f *imapx.Folder) error {
 		if f == j.source || f.Mark != nil && f.Mark.Messages == 0 || !f.Selectable {
 			return nil
@@ -148,7 +146,7 @@ func (a *attempt) gmailIDs(ctx context.Context, j *job, m mapped, into *gmailIDs
 			v.UIDValidity = f.Mark.UIDValidity
 			v.Reads[0].UIDs = imap.UIDSet{imap.UIDRange{Start: 1, Stop: max(f.Mark.UIDNext, 2) - 1}}
 		}
-		_, err := a.lanes[0].src.Visit(ctx, v, imapx.VisitHandler{Message: func(_ int, msg imapx.Message) error {
+		_, err := src.Visit(ctx, v, imapx.VisitHandler{Message: func(_ int, msg imapx.Message) error {
 			if msg.GmailID != 0 {
 				*into = append(*into, msg.GmailID)
 			}
