@@ -196,10 +196,7 @@ func (a *attempt) connectSource(ctx context.Context) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.rules.Labels == LabelKeywords {
-		s = withKeywords{s}
-	}
-	return watched{s, a.damage}, nil
+	return watched{a.Mapping.LabelsAsKeywords(s), a.damage}, nil
 }
 
 func (l *lane) close() {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -247,6 +248,78 @@ func TestGmailToGmail(t *testing.T) {
 	b.src.receive(2)
 	b.pass()
 	b.holds("to Gmail", map[string][]int{"INBOX": {1}, "[Gmail]/All Mail": {2}})
+}
+
+// TestGmailAnyOrder: whatever people do with labels between passes, whichever connections die: every message of All Mail
+// arrives, each label's folder holds its messages, and nothing is in the archive that never was without a label, or twice.
+func TestGmailAnyOrder(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { gmailRun(t, rand.New(rand.NewPCG(seed, 7))) })
+	}
+}
+
+func gmailRun(t *testing.T, rnd *rand.Rand) {
+	b := gmailBench(t)
+	b.src.noModSeq = rnd.IntN(4) == 0
+	b.dst.noMove = rnd.IntN(3) == 0
+	homes := []string{"INBOX", "A", "A/B", sentMail}
+	for _, name := range homes {
+		b.src.folder(name)
+	}
+	b.dst.lose = func(n int) fate { return fate{dies: rnd.IntN(6) == 0, stored: rnd.IntN(3)} }
+	var all []uint64
+	archived := make(map[uint64]bool) // at the time of some pass
+	labels := make(map[uint64]map[string]bool)
+	for range 5 {
+		for range rnd.IntN(12) {
+			switch n := rnd.IntN(4); {
+			case n == 0 || len(all) == 0:
+				gid := b.src.receive(len(all))
+				all, labels[gid] = append(all, gid), map[string]bool{}
+			default:
+				gid, name := all[rnd.IntN(len(all))], homes[rnd.IntN(len(homes))]
+				if labels[gid][name] {
+					b.src.unlabel(gid, name)
+				} else {
+					b.src.label(gid, name)
+				}
+				labels[gid][name] = !labels[gid][name]
+			}
+		}
+		b.pass()
+		for _, gid := range all {
+			archived[gid] = archived[gid] || !slices.ContainsFunc(homes, func(h string) bool { return labels[gid][h] })
+		}
+	}
+	b.dst.lose = nil
+	b.pass(func(o *Options) { o.Mode = Whole })
+	for i, gid := range all {
+		copies := make(map[string]int)
+		total := 0
+		for name, f := range b.dst.folders {
+			for _, m := range f.messages {
+				if string(m.data) == gmailText(i) {
+					copies[name]++
+					total++
+				}
+			}
+		}
+		for _, name := range homes {
+			if to := targetName(name); labels[gid][name] && copies[to] == 0 {
+				t.Errorf("message %d has the label %s and is not in %s: %v", i, name, to, copies)
+			}
+		}
+		if total == 0 || copies["Archive"] > 1 || copies["Archive"] > 0 && !archived[gid] {
+			t.Errorf("message %d, archived %v: %v", i, archived[gid], copies)
+		}
+	}
+}
+
+func targetName(name string) string {
+	if name == sentMail {
+		return "Gesendet"
+	}
+	return name
 }
 
 // TestGmailMerges: the target gives the UID of the message that it has to one that is the same. Both are carried; neither

@@ -113,3 +113,11 @@ func keywordOf(label string) imap.Flag {
 	}, label)
 	return imap.Flag(k[:min(len(k), longestKeyword)])
 }
+
+// LabelsAsKeywords gives a source as passes with this mapping see its flags.
+func (m Mapping) LabelsAsKeywords(s Source) Source {
+	if m.Labels != LabelKeywords {
+		return s
+	}
+	return withKeywords{s}
+}
