@@ -88,6 +88,8 @@ func valuesOf(f *pflag.Flag) cobra.CompletionFunc {
 		return cobra.FixedCompletions(tlsModes(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Name == "alter":
 		return cobra.FixedCompletions(alterModes(), cobra.ShellCompDirectiveNoFileComp)
+	case f.Value.Type() == (*labelMode)(nil).Type():
+		return cobra.FixedCompletions(labelModes(), cobra.ShellCompDirectiveNoFileComp)
 	case f.Value.Type() == (*compressMode)(nil).Type():
 		return cobra.FixedCompletions(compressModes(), cobra.ShellCompDirectiveNoFileComp)
 	}

@@ -36,6 +36,7 @@ func (c *cutover) bind(set *pflag.FlagSet) {
 
 // check refuses what makes no sense together.
 func (c *cutover) check(f *syncFlags, filter mailsync.Filter, mapping mailsync.Mapping) error {
+	mapping.Labels = mailsync.LabelFolders // says what Gmail is, not where folders go
 	given := map[string]bool{
 		"--final": c.final, "--tail": c.tail, "--reverse": c.reverse, "--reopen": c.reopen,
 		"--dry-run": f.dryRun, "--recopy-gone": f.recopyGone, "--final-passes": c.passes != 0 && c.passes != mailsync.DefaultFinalPasses, // 0: a command without the flag

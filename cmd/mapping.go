@@ -20,6 +20,7 @@ type mappingFlags struct {
 	include []string
 	exclude []string
 	merge   bool
+	labels  labelMode
 }
 
 func (f *mappingFlags) bind(set *pflag.FlagSet) {
@@ -31,11 +32,12 @@ func (f *mappingFlags) bind(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.include, "include", nil, "only folders that match `GLOB`: * any text, ? one character (repeatable)")
 	set.StringArrayVar(&f.exclude, "exclude", nil, "leave out folders that match `GLOB` (repeatable)")
 	set.BoolVar(&f.merge, "merge-folders", false, "put Sent, Gesendet and the like into one folder, instead of the fullest")
+	set.Var(&f.labels, "gmail-labels", "Gmail's labels: folders, keywords or ignore (docs/gmail.md)")
 }
 
 // mapping reads and checks the rules. It talks to nobody.
 func (f *mappingFlags) mapping() (mailsync.Mapping, error) {
-	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge}
+	m := mailsync.Mapping{Into: f.into, From: f.from, Include: f.include, Exclude: f.exclude, Merge: f.merge, Labels: mailsync.Labels(f.labels)}
 	for _, text := range f.maps {
 		rule, err := mapText(text)
 		if err != nil {

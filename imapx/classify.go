@@ -19,12 +19,11 @@ package imapx
 // later, or calls it Auth or Quota, that holds; a folder or a message cannot be the reason of a BYE.
 
 import (
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"mailmove/imapx/provider"
 )
 
 // asOp stands for "what the command itself says" in the tables below.
@@ -79,51 +78,26 @@ func codeVerdicts() map[imap.ResponseCode]verdict {
 	}
 }
 
-// textRule judges by words: only for servers that give no code, or the wrong one.
-type textRule struct {
-	code imap.ResponseCode // must be this; "": none given
-	text string            // part of the text, lower case
-	v    verdict
-}
-
-func textRules() []textRule {
-	later := verdict{KindUnavailable, ScopeAccount, RetryLater}
-	message := verdict{asOp, ScopeMessage, RetryNever}
-	quota := verdict{KindQuota, ScopeAccount, RetryNever}
-	return []textRule{
-		{"OVERQUOTA", "command or bandwidth limits", later},    // Gmail: a daily limit, the mailbox is not full
-		{"LIMIT", "flags", verdict{asOp, asOp, RetryNever}},    // RFC 5530 section 3: "At most 32 flags in one mailbox supported"
-		{"LIMIT", "keywords", verdict{asOp, asOp, RetryNever}}, // the same, in newer words
-		{"LIMIT", "mail size is larger", message},              // Dovecot: quota_max_mail_size
-		{"ALERT", "too many simultaneous connections", later},
-		{"", "too many simultaneous connections", later},        // Gmail
-		{"", "suggested backoff time", later},                   // Microsoft 365
-		{"", "authenticated but not connected", later},          // Microsoft 365: throttled or no permission
-		{"", "server unavailable", later},                       // Exchange
-		{"", "maximum number of connections", later},            // Dovecot before response codes
-		{"", "too many connections", later},                     // Cyrus
-		{"", "maximum size of appendable message", message},     // Exchange
-		{"", "message contains nul", message},                   // Cyrus
-		{"", "message contains bare newlines", message},         // Cyrus
-		{"", "message contains invalid header", message},        // Cyrus
-		{"", "can't save a zero byte message", message},         // Dovecot
-		{"", "over quota", quota},                               // Cyrus
-		{"", "quota exceeded", quota},                           // Dovecot before response codes, Courier
-		{"", "basic authentication is disabled", authVerdict()}, // Microsoft 365
+// meant is the verdict of a text: the words are the rows' of imapx/provider.
+func meant(m provider.Meaning) verdict {
+	switch m {
+	case provider.Later:
+		return verdict{KindUnavailable, ScopeAccount, RetryLater}
+	case provider.Full:
+		return verdict{KindQuota, ScopeAccount, RetryNever}
+	case provider.NoLogin:
+		return verdict{KindAuth, ScopeAccount, RetryNever}
+	case provider.BadMail:
+		return verdict{asOp, ScopeMessage, RetryNever}
 	}
+	return verdict{asOp, asOp, RetryNever}
 }
 
-func authVerdict() verdict { return verdict{KindAuth, ScopeAccount, RetryNever} }
-
-// judge decides what a refusal means: the text rules are exceptions to the codes, and few.
+// judge decides what a refusal means: the words are exceptions to the codes, and few.
 func judge(code imap.ResponseCode, text string, kind Kind, scope Scope) verdict {
 	v, known := codeVerdicts()[code]
-	low := strings.ToLower(text)
-	for _, r := range textRules() {
-		if (r.code == code || r.code == "" && !known) && strings.Contains(low, r.text) {
-			v, known = r.v, true
-			break
-		}
+	if w, is := provider.Match(string(code), known, text); is {
+		v, known = meant(w.Means), true
 	}
 	if !known {
 		return verdict{kind, scope, RetryNever}
@@ -138,15 +112,12 @@ func judge(code imap.ResponseCode, text string, kind Kind, scope Scope) verdict 
 	return v
 }
 
-// suggestedDelay reads Microsoft 365's "Suggested Backoff Time: 299 milliseconds", at most an hour; 0 without.
-func suggestedDelay(text string) time.Duration {
-	m := regexp.MustCompile(`(?i)suggested backoff time: (\d{1,9}) ?(milliseconds|ms)\b`).FindStringSubmatch(text)
-	if m == nil {
-		return 0
+// suggestedDelay is how long the server asks to be left alone, or is known to want it when it says that: at most an hour.
+func suggestedDelay(code imap.ResponseCode, text string) time.Duration {
+	if d := provider.Delay(text); d > 0 {
+		return d
 	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0
-	}
-	return min(time.Duration(n)*time.Millisecond, time.Hour)
+	_, known := codeVerdicts()[code]
+	w, _ := provider.Match(string(code), known, text)
+	return w.Pause
 }

@@ -35,6 +35,7 @@ type conn struct {
 	far    *farEnd // what in reads from
 	out    *outlet // under writing
 	sel    selection
+	id     identity
 	secure bool
 	asked  bool      // to compress; under writing
 	ends   time.Time // of the trust in the server's certificate; zero in clear text, and where it is pinned

@@ -62,6 +62,9 @@ func enter(ctx context.Context, e Endpoint, o Options, token auth.Token) (*conn,
 	if err == nil {
 		err = c.compressOnLogin(ctx)
 	}
+	if err == nil {
+		err = c.introduce(ctx)
+	}
 	if err != nil {
 		c.fail(c.error(nil, &Error{Op: "login", Text: "closed", Kind: KindLost}))
 		c.group.Wait()
@@ -97,6 +100,7 @@ func open(ctx context.Context, e Endpoint, o Options, token auth.Secret) (*conn,
 		writing: make(chan struct{}, 1), stopped: make(chan struct{}),
 		trace: newTracer(o.Trace, e.Side, e.Password, token)}
 	c.sel.lock = make(chan struct{}, 1)
+	c.id.host = e.Host
 	until := time.Now().Add(o.DialTimeout)
 	dctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -289,10 +293,11 @@ func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
 		case KindAuth:
 			x.Retry = RetryNever
 		}
-		x.Delay = suggestedDelay(r.Text)
+		x.Delay = suggestedDelay(x.Code, r.Text)
 		return false, c.error(nil, x)
 	case err == nil && r.Tag == "*" && (r.Name == "OK" || r.Name == "PREAUTH"):
 		c.setCapsFrom(r)
+		c.id.greeting = r.Text
 		return r.Name == "PREAUTH", nil
 	case c.secure || err != nil && !errors.Is(err, wire.ErrMalformed):
 		x.Text = "the server closed the connection before greeting"

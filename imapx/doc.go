@@ -22,6 +22,8 @@
 //	dial.go login.go authenticate.go   connect, TLS, STARTTLS, greeting, login, SASL exchanges
 //	conn.go command.go        the connection: commands in flight and the reader
 //	ending.go                 how it ends, in words
+//	gmail.go                  Gmail's labels and message ids
+//	id.go                     who the server says it is (ID), and its row in imapx/provider
 //	guard.go                  bounds of what a server may say
 //	rolling.go trace.go       deadlines; the protocol trace
 //	compress.go outlet.go pace.go   COMPRESS, the way out, and when a line is slow

@@ -50,7 +50,7 @@ func (c *conn) lastWords(e *Error) {
 		v := judge(e.Code, bye.Text, e.Kind, e.Scope)
 		switch {
 		case v.retry == RetryLater:
-			e.Kind, e.Retry, e.Delay = v.kind, v.retry, suggestedDelay(bye.Text)
+			e.Kind, e.Retry, e.Delay = v.kind, v.retry, suggestedDelay(e.Code, bye.Text)
 		case v.kind == KindAuth || v.kind == KindQuota: // logging in again and again gets us locked out
 			e.Kind, e.Retry = v.kind, v.retry
 		}
@@ -79,7 +79,7 @@ func (c *conn) refused(h *command, s status) *Error {
 		e.Text = "the server answered " + s.name
 	}
 	if e.Retry == RetryLater {
-		e.Delay = suggestedDelay(s.text)
+		e.Delay = suggestedDelay(s.code, s.text)
 	}
 	return c.error(h, e)
 }

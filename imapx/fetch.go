@@ -84,6 +84,8 @@ func fetchItems(w Want) string {
 		{WantSize, "RFC822.SIZE"},
 		{WantIdentity, "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM TO SUBJECT)]"},
 		{WantBody, "BODY.PEEK[]"},
+		{WantLabels, "X-GM-LABELS"},
+		{WantGmailID, "X-GM-MSGID"},
 	} {
 		if w&x.want != 0 {
 			items = append(items, x.item)
@@ -126,6 +128,12 @@ func (c *conn) parseFetch(p *wire.Parser) (f fetched, err error) {
 			f.have |= WantSize
 		case item == "MODSEQ":
 			err = p.List(func() error { f.msg.ModSeq, err = p.Number64(); return err })
+		case item == "X-GM-LABELS":
+			f.msg.Labels, err = parseLabels(p)
+			f.have |= WantLabels
+		case item == "X-GM-MSGID":
+			f.msg.GmailID, err = p.Number64()
+			f.have |= WantGmailID
 		case strings.HasPrefix(item, "BODY[HEADER"):
 			var s wire.String
 			if s, err = p.String(); err == nil && !s.Nil {
@@ -203,6 +211,12 @@ func (f *fetched) merge(g fetched) {
 	}
 	if n.ModSeq != 0 {
 		m.ModSeq = n.ModSeq
+	}
+	if g.have&WantLabels != 0 {
+		m.Labels = n.Labels
+	}
+	if n.GmailID != 0 {
+		m.GmailID = n.GmailID
 	}
 	if g.sink != nil && f.sink == nil {
 		f.sink = g.sink

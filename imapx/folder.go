@@ -22,6 +22,7 @@ type Folder struct {
 	Subscribed bool
 	Mark       *Mark  // nil: the server gave no STATUS for it
 	MailboxID  string // RFC 8474, "" without
+	NotMail    string // why the provider's row says that it holds no mail, "" for mail
 	Err        error  // why STATUS failed for this folder alone; it is then neither empty nor gone
 }
 
@@ -37,6 +38,7 @@ type Listing struct {
 	Personal []Namespace
 	Others   []Namespace // other users'
 	Shared   []Namespace
+	Labels   bool // folders are labels: a message is in several, and in the one with \All (X-GM-EXT-1)
 	Lost     int  // lines of the list that could not be read: each may have been a folder
 	Complete bool // false: a line was malformed or a folder gave no STATUS; nothing may be derived from what is absent
 }

@@ -301,6 +301,8 @@ func (l *listing) ask(ctx context.Context, at []int) (map[int]error, error) {
 
 func (l *listing) result(errs map[int]error) Listing {
 	l.out.Complete = !l.broken
+	l.out.Labels = l.c.has(capGmail)
+	l.noMail(errs)
 	for i := range l.out.Folders {
 		f := &l.out.Folders[i]
 		f.Subscribed = f.Subscribed || l.subs[key(f.Raw)]
@@ -312,6 +314,28 @@ func (l *listing) result(errs map[int]error) Listing {
 		}
 	}
 	return l.out
+}
+
+// noMail marks the folders that the provider keeps for something else than mail. What cannot be opened there is no fault.
+func (l *listing) noMail(errs map[int]error) {
+	row := l.c.provider()
+	if len(row.Skips) == 0 {
+		return
+	}
+	top := make([]string, 0, len(l.out.Folders))
+	for _, f := range l.out.Folders {
+		path := f.Path
+		if len(path) > 1 && key(path[0]) == "INBOX" {
+			path = path[1:]
+		}
+		top = append(top, path[0])
+	}
+	for i := range l.out.Folders {
+		f := &l.out.Folders[i]
+		if f.NotMail = row.Left(top, f.Path); f.NotMail != "" {
+			delete(errs, i)
+		}
+	}
 }
 
 // key makes INBOX one name in any case (RFC 9051 section 5.1); all others are compared byte by byte.

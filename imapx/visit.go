@@ -17,6 +17,8 @@ const (
 	WantSize          // RFC822.SIZE, a hint only
 	WantIdentity      // BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM TO SUBJECT)]
 	WantBody          // BODY.PEEK[]
+	WantLabels        // X-GM-LABELS; not asked of a server without labels
+	WantGmailID       // X-GM-MSGID, as WantLabels
 )
 
 // Read is one question to an opened folder.
@@ -54,6 +56,9 @@ type Message struct {
 	Header []byte      // raw header fields of WantIdentity
 	Body   Body        // complete, Len() is the announced literal length; the receiver owns and releases it
 	ModSeq uint64
+	Labels []string // raw folder names and system labels (`\Inbox`) that the message has besides the open folder's
+	// GmailID is the same in all folders of an account that show the message (X-GM-MSGID); 0: not told.
+	GmailID uint64
 }
 
 // Body holds one message. It can be read any number of times until it is released.

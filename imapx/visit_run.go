@@ -93,6 +93,7 @@ func (v *visit) run(ctx context.Context) error {
 	}
 	for i, r := range reads {
 		w := &work{read: r, index: i, set: ordered(subtract(ordered(r.UIDs), r.Except)), why: map[imap.UID]error{}}
+		w.read.Want = v.c.askable(r.Want)
 		if !v.c.has(imap.CapCondStore) {
 			w.read.ChangedSince = 0
 		}

@@ -196,7 +196,7 @@ func (a *attempt) connectSource(ctx context.Context) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return watched{s, a.damage}, nil
+	return watched{a.Mapping.LabelsAsKeywords(s), a.damage}, nil
 }
 
 func (l *lane) close() {
@@ -243,6 +243,9 @@ func (a *attempt) work(ctx context.Context, jobs []*job) error {
 			if err := a.State.PutPair(ctx, &j.pair); err != nil {
 				return err
 			}
+		}
+		if j.archive {
+			a.archives[j.pair.ID] = true
 		}
 		if err := a.hindered[j]; err != nil {
 			a.settle(ctx, j, err)

@@ -14,7 +14,8 @@ type CheckSource interface {
 	Sizes(ctx context.Context, folders []string) (map[string]int64, error)
 	CertificateEnds() time.Time // zero in clear text, and where it is pinned
 	CertificatePinned() bool
-	Address() string // host:port
+	Address() string          // host:port
+	Provider() imapx.Provider // what the server was recognised as; waits for its answer to ID
 }
 
 // CheckTarget is the new side as Check needs it. It has no verb that changes anything either.
@@ -99,7 +100,7 @@ type Finding struct {
 	Verdict  Verdict
 	Trouble  string // "" with CheckOK
 	Folder   string // on the source, decoded
-	Text     string // a folder's trouble, the name of a flag, the address of a server, or CertificateIsPinned
+	Text     string // a folder's trouble, the name of a flag, the address of a server and what it was recognised as, or CertificateIsPinned
 	Messages int64
 	Bytes    int64
 	Used     int64 // with Limit and Missing: bytes, for quota-messages messages

@@ -165,7 +165,7 @@ func TestCheckStops(t *testing.T) {
 	if f := finding(t, r, mailsync.CheckTargetLogin); f.Trouble != mailsync.TroubleRefused || f.Err == nil {
 		t.Errorf("got %+v", f)
 	}
-	if f := finding(t, r, mailsync.CheckSourceLogin); f.Verdict != mailsync.CheckOK {
+	if f := finding(t, r, mailsync.CheckSourceLogin); f.Verdict != mailsync.CheckOK || !strings.HasSuffix(f.Text, ", Dovecot") {
 		t.Errorf("got %+v", f)
 	}
 }

@@ -33,6 +33,7 @@ type facts struct {
 // sideFacts are one login.
 type sideFacts struct {
 	server string
+	kind   string // the provider's name, "" for none that is known
 	err    error
 	ends   time.Time // of the certificate; zero: clear text, or pinned
 	pinned bool
@@ -56,7 +57,8 @@ type folderFacts struct {
 	hollow     int64 // messages without a byte: no server takes one
 	older      int64 // messages that the retention would delete
 	olderBytes int64
-	err        error // why it cannot be read
+	err        error       // why it cannot be read
+	part       imap.UIDSet // of Gmail's All Mail: what no other folder has; nil: all
 }
 
 // gathering is a Check at work. It writes nothing anywhere.
@@ -123,6 +125,7 @@ func (g *gathering) logIn(ctx context.Context) {
 		if g.facts.source.err = err; err == nil {
 			g.src, g.facts.source.server, g.facts.source.ends = src, src.Address(), src.CertificateEnds()
 			g.facts.source.pinned = src.CertificatePinned()
+			g.facts.source.kind = src.Provider().Name
 		}
 	})
 	wg.Go(func() {
@@ -130,6 +133,7 @@ func (g *gathering) logIn(ctx context.Context) {
 		if g.facts.target.err = err; err == nil {
 			g.dst, g.facts.target.server, g.facts.target.ends = dst, dst.Address(), dst.CertificateEnds()
 			g.facts.target.pinned = dst.CertificatePinned()
+			g.facts.target.kind = dst.Provider().Name
 		}
 	})
 	wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"mailmove/imapx"
@@ -68,7 +69,7 @@ func (f *facts) logins(now time.Time) (found []Finding) {
 			found = append(found, loginRefused(s.side.err, s.login, s.certificate))
 			continue
 		}
-		found = append(found, Finding{Check: s.login, Text: s.side.server})
+		found = append(found, Finding{Check: s.login, Text: strings.TrimSuffix(s.side.server+", "+s.side.kind, ", ")})
 		c := Finding{Check: s.certificate, When: s.side.ends}
 		if s.side.pinned {
 			c.Text = CertificateIsPinned

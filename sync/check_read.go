@@ -21,6 +21,9 @@ func (g *gathering) askSource(ctx context.Context) error {
 		if p.source.Mark != nil {
 			one.validity = p.source.Mark.UIDValidity
 		}
+		if err := g.onlyArchived(ctx, p, &one); err != nil {
+			return err
+		}
 		f.folders = append(f.folders, one)
 		raws = append(raws, p.source.Raw)
 	}
@@ -33,6 +36,9 @@ func (g *gathering) askSource(ctx context.Context) error {
 	for i := range f.folders {
 		one := &f.folders[i]
 		size, told := sizes[inboxKey(one.raw)]
+		if one.part != nil {
+			size, told = 0, false
+		}
 		want := g.wants(told)
 		if one.bytes = size; one.messages == 0 || want == 0 || one.err != nil {
 			continue
@@ -44,6 +50,19 @@ func (g *gathering) askSource(ctx context.Context) error {
 		f.unkept = append(f.unkept, countedFlag{name, g.flags[name]})
 	}
 	return err
+}
+
+// onlyArchived leaves of Gmail's All Mail what a pass would carry from there.
+func (g *gathering) onlyArchived(ctx context.Context, p folderPair, f *folderFacts) error {
+	if !isArchive(g.source, p.source) || f.messages == 0 || f.err != nil {
+		return nil
+	}
+	j := &job{folderPair: p, pair: pairOf(p)}
+	if f.err = g.findArchived(ctx, g.src, j, g.facts.mapped); widest(f.err) {
+		return f.err
+	}
+	f.part, f.messages = append(imap.UIDSet{}, j.archived...), int64(countUIDs(j.archived))
+	return nil
 }
 
 // wants is what must be read of each message: nothing where the server's sums say all that is asked for.
@@ -63,8 +82,12 @@ func (g *gathering) wants(sized bool) (want imapx.Want) {
 // read goes through one folder. What the server refuses of it alone is that folder's trouble.
 func (g *gathering) read(ctx context.Context, f *folderFacts, want imapx.Want, sized bool) error {
 	keep := newKeeper(g.facts.permanent)
+	uids := from(1)
+	if f.part != nil {
+		uids = f.part
+	}
 	var sum int64
-	_, err := g.src.Visit(ctx, imapx.Visit{Folder: f.raw, UIDValidity: f.validity, Reads: []imapx.Read{{UIDs: from(1), Want: want}}},
+	_, err := g.src.Visit(ctx, imapx.Visit{Folder: f.raw, UIDValidity: f.validity, Reads: []imapx.Read{{UIDs: uids, Want: want}}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
 			sum += m.Size
 			f.largest = max(f.largest, m.Size)

@@ -57,7 +57,10 @@ type watched struct {
 // bare is the connection itself.
 func bare(s Source) Source {
 	if w, ok := s.(watched); ok {
-		return w.Source
+		s = w.Source
+	}
+	if k, ok := s.(withKeywords); ok {
+		s = k.Source
 	}
 	return s
 }

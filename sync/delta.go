@@ -67,7 +67,7 @@ func (l *lane) delta(ctx context.Context, j *job) (outcome, error) {
 		return outcome{}, err
 	}
 	news := imapx.Read{UIDs: j.listed(start), Except: uidSet(have), Want: wholeMessage}
-	filtered := newMail && l.Filter.active()
+	filtered := newMail && l.sifts(j)
 	var s sifted
 	if filtered {
 		if s, err = l.sift(ctx, j, news.UIDs, news.Except); err != nil {

@@ -15,6 +15,7 @@
 //
 //   - which folder goes where: mapping.go with rules.go (what an admin says), special.go (special folders), names.go
 //     and legal.go (names that a target takes); what a pair needs in a pass: plan.go (all pure functions);
+//   - Gmail's labels: labels.go (which folders are left out, keywords), archive.go (what of All Mail is carried);
 //   - the plan for people: preview.go; several source folders in one target folder: siblings.go;
 //   - the look at both sides before a first pass: check.go, check_gather.go and check_read.go (what is
 //     asked), check_judge.go (what it means), check_line.go;

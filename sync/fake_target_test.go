@@ -119,12 +119,19 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 		if c.multi && refused != nil {
 			res.Errs[i] = refused
 		}
-		if res.Errs[i] == nil {
-			if c.forgetful {
-				m.flags = nil
-			}
-			res.UIDs[i] = imap.UID(f.add(m.date, m.data, m.flags))
+		if res.Errs[i] != nil {
+			continue
 		}
+		if c.merges {
+			if at := slices.IndexFunc(f.messages, func(n *fakeMessage) bool { return bytes.Equal(n.data, m.data) }); at >= 0 {
+				res.UIDs[i] = imap.UID(f.messages[at].uid)
+				continue
+			}
+		}
+		if c.forgetful {
+			m.flags = nil
+		}
+		res.UIDs[i] = imap.UID(f.add(m.date, m.data, m.flags))
 	}
 	if c.renumbers > 0 {
 		c.renumbers--

@@ -43,9 +43,12 @@ type fakeServer struct {
 	breaks      func(*fakeMessage, imapx.Read) *imapx.Ending // not nil: the connection ends instead
 	held        []held                                       // what dead connections sent and the server has not stored yet
 	refuseFlags func([]imap.Flag) *imapx.Error
-	stored      func() // runs when a batch was stored, with the lock held
-	forgetful   bool   // APPEND loses the flags, as GNU mailutils' does
-	renumbers   int    // so many batches yet give their folder another UIDVALIDITY, as GNU mailutils' do
+	stored      func()            // runs when a batch was stored, with the lock held
+	forgetful   bool              // APPEND loses the flags, as GNU mailutils' does
+	renumbers   int               // so many batches yet give their folder another UIDVALIDITY, as GNU mailutils' do
+	labels      bool              // Gmail: see gmail_test.go
+	merges      bool              // Gmail as the target: one copy of messages that are the same
+	hidden      map[uint64]string // labels that IMAP shows no message for
 }
 
 // fate of a batch whose connection dies.
@@ -87,6 +90,7 @@ type fakeMessage struct {
 	date   time.Time
 	data   []byte
 	modseq uint64
+	gid    uint64 // X-GM-MSGID, where folders are labels
 }
 
 func newFakeServer(validity uint32) *fakeServer {
@@ -217,6 +221,7 @@ func (c *fakeConn) List(context.Context) (imapx.Listing, error) {
 			Selectable: true, Subscribed: f.subscribed, SpecialUse: f.use, Mark: &m})
 	}
 	l.Folders = append(l.Folders, c.parents()...)
+	l.Labels = c.labels
 	slices.SortFunc(l.Folders, func(a, b imapx.Folder) int { return strings.Compare(a.Raw, b.Raw) })
 	return l, err
 }
@@ -294,6 +299,9 @@ func (c *fakeConn) read(ctx context.Context, i int, r imapx.Read, messages []*fa
 			continue
 		}
 		out := imapx.Message{UID: imap.UID(m.uid), Flags: m.flags, Date: m.date, Size: int64(len(m.data))}
+		if c.labels {
+			c.gmail(m, r.Want, &out)
+		}
 		if r.Want&imapx.WantIdentity != 0 {
 			out.Header = m.data
 		}

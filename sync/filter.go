@@ -36,8 +36,11 @@ func (f Filter) passes(date, size int64) bool {
 // carries reports whether a message of a pair is for this pass. What an open intent names may be on the target
 // already, or still land there: it is carried whatever the filter says, for recovery to find the two together.
 func (a *attempt) carries(j *job, uid uint32, date, size int64) bool {
-	return a.Filter.passes(date, size) || a.intended[j.pair.ID][uid]
+	return a.Filter.passes(date, size) && j.homeless(uid) || a.intended[j.pair.ID][uid]
 }
+
+// sifts reports that some messages of a pair may be left to a later pass.
+func (a *attempt) sifts(j *job) bool { return a.Filter.active() || j.archive }
 
 // noteIntended remembers what the intents name that earlier attempts left open.
 func (a *attempt) noteIntended(windows []state.Window) {
@@ -108,7 +111,7 @@ const wholeMessage = imapx.WantBody | imapx.WantFlags | imapx.WantDate
 
 // copyAll carries a folder of which nothing is on the target.
 func (l *lane) copyAll(ctx context.Context, j *job) (outcome, error) {
-	if !l.Filter.active() {
+	if !l.sifts(j) {
 		return l.copy(ctx, j, imapx.Read{UIDs: j.listed(1), Want: wholeMessage})
 	}
 	s, err := l.sift(ctx, j, j.listed(1), nil)
@@ -140,6 +143,9 @@ func (l *lane) putDeferred(ctx context.Context, j *job, rows []state.Row) error 
 	}
 	if err := l.State.PutRows(ctx, j.pair.ID, rows); err != nil {
 		return err
+	}
+	if j.archive {
+		return nil // they are carried: with the folders that their labels are
 	}
 	l.emit(MessagesDeferred{Account: l.Account, Folder: j.source.Name, Messages: int64(len(rows))})
 	return nil

@@ -157,7 +157,7 @@ func (m *mapper) gather() {
 				continue
 			}
 		}
-		m.entries = append(m.entries, &entry{folder: f, path: m.pathOf(f)})
+		m.entries = append(m.entries, &entry{folder: f, path: m.pathWithLabels(f)})
 	}
 	if from := m.rules.From; from != "" && !slices.ContainsFunc(m.folders(), func(f *imapx.Folder) bool { return m.below(f) != nil }) {
 		m.err = &MappingError{"--from " + from, noSuchFolder + ", nor any below it" + m.folderLike()(from), "mailmove folders lists them"}

@@ -87,6 +87,7 @@ func (a *attempt) leaveMoved(ctx context.Context, jobs []*job, couples []couple,
 	for _, j := range jobs {
 		byID[j.pair.ID] = j
 	}
+	left := make(map[*job][]state.Row)
 	for _, c := range couples {
 		old, dst := gone[c.a], news[c.b].job
 		r := old.row
@@ -102,12 +103,16 @@ func (a *attempt) leaveMoved(ctx context.Context, jobs []*job, couples []couple,
 			}
 		}
 		dst.rows++
+		left[dst] = append(left[dst], r)
 		if dst.task == copyAll {
 			dst.task = copyDelta
 		}
 		if err := a.leaveOne(ctx, byID[old.pair], dst, old.row, r); err != nil {
 			return err
 		}
+	}
+	for j, rows := range left {
+		j.have(rows)
 	}
 	for _, j := range jobs {
 		if j.create && j.estimate == 0 && j.target == nil && len(j.recopy) == 0 && j.rows > 0 && j.task == copyDelta {

@@ -247,6 +247,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 			return err
 		}
 	}
+	dst.have(slices.Concat(rows, stay))
 	dst.rows += int64(len(rows) + len(stay))
 	dst.estimate = max(0, dst.estimate-int64(len(rows)+len(stay)))
 	if dst.task == copyAll {

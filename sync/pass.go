@@ -42,9 +42,10 @@ type pass struct {
 
 	mu       sync.Mutex // guards the rest, and the order of events
 	report   Report
-	progress time.Time     // when a message was last carried, for RetryFor
-	online   bool          // both sides were reached once
-	noted    map[told]bool // exceptions that are in the state and not told yet (ladder.go)
+	progress time.Time      // when a message was last carried, for RetryFor
+	online   bool           // both sides were reached once
+	archives map[int64]bool // pairs whose deferred messages lie in other folders
+	noted    map[told]bool  // exceptions that are in the state and not told yet (ladder.go)
 }
 
 func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) {
@@ -62,6 +63,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		refusals: make(map[string]int),
 		deleted:  make(map[int64]int64),
 		noted:    make(map[told]bool),
+		archives: make(map[int64]bool),
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)
@@ -214,8 +216,10 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 		p.report.Exceptions, p.report.Accepted = int64(len(list)), countAccepted(list)
 	}
 	if counts, e := p.State.CountDeferred(ctx); e == nil && !p.DryRun { // a dry run has foreseen them
-		for _, n := range counts {
-			p.report.Deferred += n
+		for pair, n := range counts {
+			if !p.archives[pair] {
+				p.report.Deferred += n
+			}
 		}
 	}
 	if !p.DryRun {

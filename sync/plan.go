@@ -32,9 +32,12 @@ type job struct {
 	subscribe bool
 	rows      int64 // ledger rows; 1 stands for some where they are not counted
 	counted   bool
-	newOnly   bool  // new mail only
-	estimate  int64 // messages to be copied, for the progress bar
-	order     int   // place among all jobs: parents before children
+	newOnly   bool        // new mail only
+	archive   bool        // Gmail's All Mail: only what no other folder has is carried
+	archived  imap.UIDSet // of it: what is in no other folder, as far as this pass has asked
+	unasked   uint32      // from this UID on nobody has asked
+	estimate  int64       // messages to be copied, for the progress bar
+	order     int         // place among all jobs: parents before children
 	open      opening
 	later     *imapx.Mark // of the source, from a listing that began after the one that was planned with
 

@@ -66,6 +66,12 @@ func (a *attempt) plan(ctx context.Context) ([]*job, error) {
 		j := planJob(fp, rows, a.target.Complete)
 		j.counted = exact
 		j.order = len(jobs)
+		within, cancel := both(ctx, a.intake)
+		err = a.findArchived(within, a.lanes[0].src, &j, m)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
 		if err := a.recopy(ctx, &j); err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ import (
 // before (foretell).
 func (a *attempt) preview(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
-		if j.task != matchLedger { // there all is looked at anew
+		if j.task != matchLedger && !j.archive { // there all is looked at anew
 			a.count(func(r *Report) { r.Deferred += j.deferred - j.resumed })
 		}
 	}
@@ -109,6 +109,9 @@ func (l *lane) previewRead(ctx context.Context, j *job, r imapx.Read, carried fu
 			return nil
 		}})
 	t.unreadable = int64(len(res.Failed))
+	if j.archive { // in another folder, and counted there
+		t.deferred = 0
+	}
 	l.wouldCopy(j, t)
 	return err
 }

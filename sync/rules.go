@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,6 +21,7 @@ type Mapping struct {
 	Include  []string // globs; none: everything
 	Exclude  []string // globs; they count before Include
 	Merge    bool     // all candidates of a special folder go into the target's
+	Labels   Labels   // what becomes of Gmail's labels; its zero value: each is a folder
 }
 
 // MapRule sends one source folder to one target folder. Two rules may name one target: their mail is merged there.
@@ -180,6 +182,9 @@ func (m *mapper) outside(f *imapx.Folder) string {
 	}
 	if m.rules.From != "" && m.below(f) == nil {
 		return "it is not below --from " + m.rules.From
+	}
+	if why := cmp.Or(f.NotMail, m.onlyLabel(f)); why != "" {
+		return why + "; --map can name it"
 	}
 	if foreign(m.source, f.Raw) && !m.named(f) {
 		return "it belongs to another user's or a shared namespace; --include, --from or --map can name it"

@@ -187,6 +187,9 @@ func (m *mapper) useOf(e *entry) (use imap.MailboxAttr, named bool) {
 	if foreign(m.source, e.folder.Raw) || len(e.path) == 1 && e.path[0] == "INBOX" {
 		return "", false
 	}
+	if isArchive(m.source, e.folder) {
+		return m.archiveUse(), false
+	}
 	if e.folder.SpecialUse != "" {
 		return e.folder.SpecialUse, false
 	}

@@ -56,6 +56,9 @@ func (a *attempt) listAgain(ctx context.Context, jobs []*job) error {
 // gainedOnSource reports that new messages are to be copied.
 func (j *job) gainedOnSource() bool {
 	now := j.source.Mark
+	if j.archive && len(j.recopy) > 0 {
+		return true
+	}
 	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == matchTarget && j.newOnly || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
 }
 
@@ -180,6 +183,7 @@ func (a *attempt) rebind(ctx context.Context, _, dst *job, couples []couple, gon
 		return err
 	}
 	dst.estimate = max(0, dst.estimate-int64(len(rows)))
+	dst.have(rows)
 	return a.State.DropRows(ctx, dst.pair.ID, old)
 }
 
@@ -250,7 +254,7 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 			known[uid] = true
 		}
 		visit, cancel := both(ctx, a.intake)
-		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, j.listed(start))
+		list, _, err := survey(visit, a.lanes[0].src, j.source.Raw, j.source.Mark.UIDValidity, j.arrived(start))
 		cancel()
 		if err != nil && a.hinder(err, j) {
 			continue
@@ -259,7 +263,7 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 			return nil, err
 		}
 		for _, k := range list {
-			if !known[k.uid] {
+			if !known[k.uid] && j.homeless(k.uid) {
 				out = append(out, arrival{j, k})
 			}
 		}

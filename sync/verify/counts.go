@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 
+	"github.com/emersion/go-imap/v2"
+
 	"mailmove/imapx"
 	"mailmove/state"
 )
@@ -51,6 +53,7 @@ func (r *run) countGroup(ctx context.Context, g group) error {
 		add(h.refused, KnownException, "not carried, with a reason: mailmove exceptions list")
 		add(h.moved, ByUser, "moved on the target, as passes have found")
 		add(h.gone, GoneOnTarget, "as passes have found")
+		add(h.elsewhere, KnownException, "in another folder on the source too, and carried there (Gmail's labels)")
 		add(h.deferred, Missing, "a filter left them out; a pass without the filter carries them")
 		add(h.there-f.There.Messages, GoneOnTarget, "since the last pass, or moved to another folder")
 		add(f.There.Messages-h.there, ArrivedSince, "on the target, not by a pass")
@@ -92,7 +95,8 @@ type tally struct {
 	source                         int64 // should be on the source
 	there                          int64 // should be on the target
 	refused, moved, gone, deferred int64
-	next                           bool // a source folder has given out UIDs since the last pass
+	elsewhere                      int64 // of Gmail's All Mail: carried with the folders of their labels
+	next                           bool  // a source folder has given out UIDs since the last pass
 }
 
 func (r *run) tally(ctx context.Context, g group) (t tally, err error) {
@@ -116,7 +120,11 @@ func (r *run) tally(ctx context.Context, g group) (t tally, err error) {
 			case state.Gone:
 				t.gone++
 			case state.Deferred:
-				t.deferred++
+				if r.everything(p.Source) {
+					t.elsewhere++
+				} else {
+					t.deferred++
+				}
 			}
 			return nil
 		})
@@ -149,4 +157,9 @@ func listed(f *imapx.Folder) FolderReceipt {
 		out.UIDValidity, out.UIDNext, out.Messages = f.Mark.UIDValidity, uint32(f.Mark.UIDNext), int64(f.Mark.Messages)
 	}
 	return out
+}
+
+// everything reports Gmail's All Mail: what the ledger defers there lies in another folder too.
+func (r *run) everything(f *imapx.Folder) bool {
+	return r.listedSource.Labels && f.SpecialUse == imap.MailboxAttrAll
 }

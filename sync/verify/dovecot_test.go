@@ -37,7 +37,8 @@ type account struct {
 	dir      string // state
 	mapping  mailsync.Mapping
 	filter   mailsync.Filter
-	through  map[string]string // addresses to dial instead of the servers', by side
+	through  map[string]string             // addresses to dial instead of the servers', by side
+	wrap     func(verify.Side) verify.Side // of the source; nil: as it is
 }
 
 // migrated gives an account after its first pass.
@@ -74,6 +75,9 @@ func (a *account) side(name string) func(context.Context) (verify.Side, error) {
 		s, err := imapx.DialSource(ctx, a.endpoint(name), imapx.Options{})
 		if err != nil {
 			return nil, err
+		}
+		if a.wrap != nil && name == "source" {
+			return a.wrap(s), nil
 		}
 		return s, nil
 	}

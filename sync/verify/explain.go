@@ -179,6 +179,11 @@ func (c *comparison) leftOnSource() {
 		}
 		word, detail, carried := c.absent(s)
 		d := c.difference(s, nil)
+		if carried && c.merged(s) {
+			d.Word, d.Detail = KnownException, "the target keeps one of messages that are the same (Gmail), and has that one"
+			c.diffs = append(c.diffs, d)
+			continue
+		}
 		if carried {
 			c.lost = append(c.lost, lost{rec: *s, raw: c.raw(), diff: d})
 			continue
@@ -186,6 +191,20 @@ func (c *comparison) leftOnSource() {
 		d.Word, d.Detail = word, detail
 		c.diffs = append(c.diffs, d)
 	}
+}
+
+// merged reports that the target gave one UID to several messages of the source, and has that message.
+func (c *comparison) merged(s *rec) bool {
+	uid := c.ledger.carriedAs(s)
+	if uid == 0 || !slices.ContainsFunc(c.dst, func(t rec) bool { return t.uid == uid && t.mated }) {
+		return false
+	}
+	for i := range c.src {
+		if o := &c.src[i]; o.mated && c.ledger.carriedAs(o) == uid {
+			return true
+		}
+	}
+	return false
 }
 
 // absent says why a message of the source is not in its target folder. carried: it was once, and is looked for in the
@@ -218,6 +237,8 @@ func (c *comparison) absent(s *rec) (word Word, detail string, carried bool) {
 		return Missing, "no pass has carried it", false
 	case e.status == state.Refused:
 		return KnownException, e.status.String(), false
+	case e.status == state.Deferred && c.everything(p.Source):
+		return KnownException, "in another folder on the source too, and carried there (Gmail's labels)", false
 	case e.status == state.Deferred:
 		return Missing, "a filter left it out; a pass without the filter carries it", false
 	}

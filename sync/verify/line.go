@@ -29,6 +29,9 @@ func (r *run) connect(ctx context.Context) (*line, error) {
 		l.close()
 		return nil, err
 	}
+	if l.src != nil {
+		l.src = r.Mapping.LabelsAsKeywords(l.src)
+	}
 	return l, nil
 }
 

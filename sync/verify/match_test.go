@@ -3,6 +3,8 @@ package verify
 import (
 	"slices"
 	"testing"
+
+	"mailmove/state"
 )
 
 // letter is a message of one fingerprint; text 0: its bytes were not read.
@@ -76,5 +78,22 @@ func TestFlagWords(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// TestMerged: of two messages that the target gave one UID, the one without a partner is known to be there.
+func TestMerged(t *testing.T) {
+	one, two, other := letter(1, 1, 1), letter(2, 1, 1), letter(3, 2, 1)
+	one.mated = true
+	there := letter(7, 1, 1)
+	there.mated = true
+	c := &comparison{src: []rec{one, two, other}, dst: []rec{there}, ledger: &ledger{target: true, rows: [][]entry{{
+		{source: 1, target: 7, status: state.Stored}, {source: 2, target: 7, status: state.Stored}, {source: 3, target: 8, status: state.Stored}}}}}
+	if !c.merged(&two) || c.merged(&other) {
+		t.Errorf("merged %v, another message %v", c.merged(&two), c.merged(&other))
+	}
+	c.dst[0].uid = 6
+	if c.merged(&two) {
+		t.Error("merged into a message that is gone")
 	}
 }
