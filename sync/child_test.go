@@ -152,7 +152,8 @@ func (x transfer) options(st *state.File, source, target imapx.Options) mailsync
 func endpoint(side, addr, user, password string, ca *x509.CertPool) imapx.Endpoint {
 	host, port, _ := net.SplitHostPort(addr)
 	n, _ := strconv.Atoi(port)
-	e := imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password)}
+	e := imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password),
+		Auth: auth.Plain} // imap4d offers SCRAM and has no passwords for it
 	if ca != nil {
 		e.TLS, e.Roots = imapx.TLSImplicit, ca
 	}

@@ -173,6 +173,19 @@ func TestLateDoubleWithoutDate(t *testing.T) {
 	}
 }
 
+// A target that knows few zones gets the same moment in UTC, and there is nothing to tell.
+func TestRefusedZones(t *testing.T) {
+	b := newBench(t)
+	b.dst.noDate = func(d time.Time) bool { _, offset := d.Zone(); return offset%3600 != 0 }
+	b.src.add("INBOX", day.In(time.FixedZone("", 12*3600+45*60)), letterOf(1, "an odd zone"))
+	b.src.add("INBOX", day, letterOf(2, "a plain one"))
+	if r := b.pass(); r.Copied != 2 || r.NewExceptions != 0 {
+		t.Errorf("%+v", r)
+	}
+	b.equal("carried")
+	b.quiet("after that")
+}
+
 // A target that refuses a date and does not say that it is the date.
 func TestRefusedDates(t *testing.T) {
 	for name, whole := range map[string]bool{"one by one": false, "whole batches": true} {

@@ -188,8 +188,8 @@ func (w *window) split(ctx context.Context, refused []int, why error, stored map
 }
 
 // alone deals with the one message that the target does not want. A server that says nothing but NO may mean the
-// INTERNALDATE (RFC 9051 section 6.3.12 names it among the reasons): the message is tried once with the date that its
-// header has. Else the least change is looked for that the target takes; without one the message stays behind.
+// INTERNALDATE (RFC 9051 section 6.3.12 names it among the reasons): the message is tried with the same moment in UTC,
+// for imap4d knows few zones, and once with the date that its header has. Else the least change is looked for that the target takes; without one the message stays behind.
 func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]state.Row) error {
 	m := w.letters[i]
 	var ie *imapx.Error
@@ -210,16 +210,22 @@ func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]
 	return w.leave(ctx, m, w.intent.Rows[i], reasonRefused, why)
 }
 
-// redate tries a message with the date of its header.
+// redate tries a message with its date in UTC, which is the same, and with the date of its header, which is told.
 func (w *window) redate(ctx context.Context, i int, stored map[uint32]state.Row) (carried bool, err error) {
 	m, row := w.letters[i], &w.intent.Rows[i]
+	if _, offset := m.date.Zone(); offset != 0 {
+		refused, err := w.offer(ctx, i, imapx.AppendMessage{Flags: m.kept, Date: m.date.UTC(), Body: m.body}, stored)
+		if refused == nil || err != nil {
+			return err == nil, err
+		}
+	}
 	date, from := m.body.header.substitute(w.report.Started)
 	if unixOf(date) == unixOf(m.date) {
 		return false, nil
 	}
 	given := row.Date
 	row.Date = unixOf(date)
-	refused, err := w.offer(ctx, i, imapx.AppendMessage{Flags: m.kept, Date: date, Body: m.body}, stored)
+	refused, err := w.offer(ctx, i, imapx.AppendMessage{Flags: m.kept, Date: date.UTC(), Body: m.body}, stored)
 	if err != nil {
 		return false, err
 	}
