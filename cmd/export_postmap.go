@@ -146,7 +146,7 @@ func (m *mapIndex) run(ctx context.Context, input *bytes.Buffer, args ...string)
 // tellNext says what is left to do, and how to go back.
 func (x *export) tellNext(path string, changes []coexist.Change, index *mapIndex) {
 	say := func(format string, args ...any) { fmt.Fprintln(x.a.out, ui.Clean(fmt.Sprintf(format, args...))) }
-	quoted, back := forShell(path), forShell(rollbackName(path))
+	quoted, back := shellWord(path), shellWord(rollbackName(path))
 	again := ""
 	switch {
 	case x.format.Name == "postfix" && index.ends != "":
@@ -172,7 +172,7 @@ func (x *export) tellKicks(changes []coexist.Change) {
 	words := []string{"doveadm", "kick"}
 	for _, c := range changes {
 		if len(words) < 2+mostKicked {
-			words = append(words, forShell(c.Key))
+			words = append(words, shellWord(c.Key))
 		}
 	}
 	if len(changes) == 0 {
@@ -183,16 +183,4 @@ func (x *export) tellKicks(changes []coexist.Change) {
 		more = fmt.Sprintf("   (and %d more users)", n)
 	}
 	fmt.Fprintln(x.a.out, ui.Clean("next: "+strings.Join(words, " ")+more))
-}
-
-// forShell is a word as a shell takes it, whatever is in it: these lines are there to be copied.
-func forShell(s string) string {
-	const plain = "@%+=:,./_-"
-	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(plain, r)
-	}
-	if s != "" && !strings.ContainsFunc(s, odd) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

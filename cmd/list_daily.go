@@ -1,44 +1,32 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"mailmove/cmd/internal/ui"
+	"mailmove/imapx"
+	"mailmove/imapx/provider"
 	mailsync "mailmove/sync"
 )
 
 // errDaily is why a pass is settled that has copied as much as may be copied of its account in a day.
 var errDaily = errors.New("the day's volume is used up")
 
-// Gmail locks a mailbox for a day that was read or written for more than this over IMAP ("Bandwidth limits",
-// support.google.com/a/answer/1071518: 2,500 MB down, 500 MB up).
-const (
-	gmailDown = 2_500_000_000
-	gmailUp   = 500_000_000
-)
-
-// daily is how much may be copied of an account in a day, in bytes; 0: any amount.
+// daily is how much may be copied of an account in a day, in bytes, as the flag says or the provider is known to allow (Gmail
+// locks a mailbox for a day that was read or written for more); 0: any amount.
 func (r *listRun) daily(p *pass) int64 {
 	if r.f.list.perDay > 0 {
 		return int64(r.f.list.perDay)
 	}
-	switch {
-	case isGmail(p.target.Host):
-		return gmailUp
-	case isGmail(p.source.Host):
-		return gmailDown
+	at := func(ep imapx.Endpoint) provider.Limits {
+		return provider.Recognise(provider.Seen{Host: ep.Host}).Limits
 	}
-	return 0
-}
-
-func isGmail(host string) bool {
-	host = normalHost(host)
-	return host == "imap.gmail.com" || host == "imap.googlemail.com" || strings.HasSuffix(host, ".gmail.com")
+	return cmp.Or(at(p.target).Upload, at(p.source).Download)
 }
 
 // meter counts what is copied of an account against its day.

@@ -126,7 +126,7 @@ func (d *Domain) missing(c *Config, r RecordSet) (negative time.Duration) {
 func recordPlan(c *Config, r RecordSet, known []Known, now time.Time) RecordPlan {
 	p := RecordPlan{Name: r.Name, Type: r.Type, TTL: r.TTL()}
 	p.Lowered = p.TTL <= c.lowEnough()
-	first := now
+	first, seenHigh := now, false
 	for _, k := range known {
 		if k.Name != r.Name || k.Type != r.Type {
 			continue
@@ -134,6 +134,7 @@ func recordPlan(c *Config, r RecordSet, known []Known, now time.Time) RecordPlan
 		if k.First.Before(first) {
 			first = k.First
 		}
+		seenHigh = seenHigh || k.TTL > c.lowEnough()
 		ended := k.Ended
 		if ended.IsZero() {
 			if seenNow(r, k.Version) {
@@ -149,7 +150,7 @@ func recordPlan(c *Config, r RecordSet, known []Known, now time.Time) RecordPlan
 			p.held, p.OldTTL, p.LoweredAt = until, k.TTL, ended
 		}
 	}
-	if until := first.Add(remembered(c.OldTTL)); c.OldTTL > p.TTL && p.TTL > 0 && p.Lowered && until.After(p.held) && until.After(now) {
+	if until := first.Add(remembered(c.OldTTL)); c.OldTTL > p.TTL && p.TTL > 0 && p.Lowered && !seenHigh && until.After(p.held) && until.After(now) {
 		p.held, p.OldTTL, p.LoweredAt, p.Assumed = until, c.OldTTL, first, true
 	}
 	return p

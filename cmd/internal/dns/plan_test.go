@@ -36,6 +36,7 @@ func TestPlan(t *testing.T) {
 		"a server is silent":          {[]Known{version("old", day, -5, 0), version("old", low, -1, 0)}, low, day, 0, true, day, low, 0},
 		"never seen before":           {[]Known{version("old", low, 0, 0)}, low, day, 0, true, day, low, 0},
 		"never seen, and it is known": {[]Known{version("old", low, 0, 0)}, low, 0, 0, true, 0, low, 0},
+		"an hour's TTL, lowered":      {[]Known{version("old", time.Hour, 0, 1), version("old", low, 1, 0)}, low, day, day, true, time.Hour, low, 0},
 		"seen low for a week":         {[]Known{version("old", low, -7, 0)}, low, day, 0, true, 0, low, 0},
 		"switched a minute ago":       {[]Known{version("old", low, -5, 1), version("new", low, 1, 0)}, low, day, day + time.Minute, true, 0, low, 2 * time.Minute},
 		"switched without lowering":   {[]Known{version("old", day, -5, 1), version("new", low, 1, 0)}, low, 0, day + time.Hour, true, 23 * time.Hour, low, 23 * time.Hour},
