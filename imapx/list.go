@@ -82,7 +82,9 @@ func (c *conn) listOnce(ctx context.Context) (Listing, error) {
 // connection asks no more, and believes none.
 func (c *conn) asksIDs() bool { return c.has(imap.CapObjectID) && !c.badIDs.Load() }
 
-func statusOf(o *opening) folderStatus { return folderStatus{mark: o.opened.Mark, id: o.opened.MailboxID, counted: true} }
+func statusOf(o *opening) folderStatus {
+	return folderStatus{mark: o.opened.Mark, id: o.opened.MailboxID, counted: true}
+}
 
 // lookInside opens the folders with a doubtful status, all in one flight: the folder itself knows. What a server refuses is
 // that folder's error.
