@@ -3,6 +3,7 @@ package sync
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -112,4 +113,23 @@ func TestNoSecondCopyWhereTheLookFails(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	b.quiet("after that")
+}
+
+// TestLostFlagsOfThoseSentAlone: a target that loses flags and refuses some dates gives each message its flags, whichever look
+// found it.
+func TestLostFlagsOfThoseSentAlone(t *testing.T) {
+	b := newBench(t)
+	b.dst.noUIDs, b.dst.forgetful, b.dst.multi = true, true, true
+	b.dst.noDate = func(d time.Time) bool { _, offset := d.Zone(); return offset%3600 != 0 }
+	odd := time.FixedZone("", 12*3600+45*60)
+	for i := range 20 {
+		at := day.Add(time.Duration(i) * time.Hour)
+		if i%3 == 1 {
+			at = at.In(odd)
+		}
+		b.src.add("INBOX", at, letterOf(i, "hello"), imap.FlagSeen)
+	}
+	b.pass()
+	b.equal("after the first pass")
+	b.quiet("second pass")
 }

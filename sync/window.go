@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -149,10 +150,17 @@ func (w *window) absent(of []int, stored map[uint32]state.Row) []int {
 // reconcile looks from the floor for what is stored of the window.
 func (w *window) reconcile(ctx context.Context, stored map[uint32]state.Row) error {
 	found, err := w.locate(ctx, w.dst, w.job.pair, w.intent.UIDValidity, w.intent.Floor, w.intent.Rows)
-	if err == nil {
-		err = w.giveFlags(ctx, w.dst, w.job.pair, w.intent.UIDValidity, w.intent.Rows, found)
-	}
 	if err != nil {
+		return err
+	}
+	fresh := found // those that were there at the last look have their flags
+	fresh.uids = slices.Clone(found.uids)
+	for i, r := range w.intent.Rows {
+		if stored[r.SourceUID].TargetUID != 0 {
+			fresh.uids[i] = 0
+		}
+	}
+	if err := w.giveFlags(ctx, w.dst, w.job.pair, w.intent.UIDValidity, w.intent.Rows, fresh); err != nil {
 		return err
 	}
 	for i, uid := range found.uids {
