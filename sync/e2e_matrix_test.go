@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mailmove/imapx/imaptest"
+	"mailmove/imapx/imaptest/real"
 )
 
 var updateServers = flag.String("update-servers", "", "`NAME`: run all pairs, those of this server, or one (A to B), and write the table of docs/servers.md anew")
@@ -75,6 +76,28 @@ func TestE2EMatrix(t *testing.T) {
 	if *updateServers != "" {
 		m.write(t)
 	}
+}
+
+// embeddedParty has all its users from the beginning, the first of them with the corpus.
+func embeddedParty(t *testing.T, c *imaptest.Corpus) *party {
+	t.Helper()
+	users := []imaptest.EmbeddedUser{{Name: "u0", Password: real.Password, Corpus: c}}
+	for _, name := range []string{"u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"} {
+		users = append(users, imaptest.EmbeddedUser{Name: name, Password: real.Password})
+	}
+	e, err := imaptest.StartEmbedded(imaptest.EmbeddedOptions{Users: users})
+	must(t, err)
+	t.Cleanup(e.Close)
+	used := 0
+	p := &party{name: "Embedded", delim: "/", addr: e.Addr(), loaded: func(*testing.T, *imaptest.Corpus) (string, []string) { return "u0", nil }}
+	p.fresh = func() string {
+		used++
+		user := users[used].Name
+		// A folder of the target's own: these servers count UIDVALIDITY from 1 and would look like one mailbox.
+		must(t, client(t, e.Addr(), transfer{TargetUser: user, Password: real.Password}).Create("Own", nil).Wait())
+		return user
+	}
+	return p
 }
 
 // source is a mailbox with the corpus, and what its server did not take of it.

@@ -61,28 +61,6 @@ func isolatedParty(s *real.Isolated, delim string) *party {
 	return p
 }
 
-// embeddedParty has all its users from the beginning, the first of them with the corpus.
-func embeddedParty(t *testing.T, c *imaptest.Corpus) *party {
-	t.Helper()
-	users := []imaptest.EmbeddedUser{{Name: "u0", Password: real.Password, Corpus: c}}
-	for _, name := range []string{"u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"} {
-		users = append(users, imaptest.EmbeddedUser{Name: name, Password: real.Password})
-	}
-	e, err := imaptest.StartEmbedded(imaptest.EmbeddedOptions{Users: users})
-	must(t, err)
-	t.Cleanup(e.Close)
-	used := 0
-	p := &party{name: "Embedded", delim: "/", addr: e.Addr(), loaded: func(*testing.T, *imaptest.Corpus) (string, []string) { return "u0", nil }}
-	p.fresh = func() string {
-		used++
-		user := users[used].Name
-		// A folder of the target's own: these servers count UIDVALIDITY from 1 and would look like one mailbox.
-		must(t, client(t, e.Addr(), transfer{TargetUser: user, Password: real.Password}).Create("Own", nil).Wait())
-		return user
-	}
-	return p
-}
-
 // fill appends the corpus as a mail program would: a command at a time. It gives the quirks, and the folders, that were
 // refused; an ordinary message has to be taken.
 func (p *party) fill(t *testing.T, c *imaptest.Corpus, user string) (refused []string) {
