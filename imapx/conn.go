@@ -3,6 +3,7 @@ package imapx
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"strconv"
@@ -37,9 +38,10 @@ type conn struct {
 	sel    selection
 	id     identity
 	secure bool
-	asked  bool      // to compress; under writing
-	ends   time.Time // of the trust in the server's certificate; zero in clear text, and where it is pinned
-	pinned bool      // the server's certificate is one that was pinned
+	state  *tls.ConnectionState // nil in clear text
+	asked  bool                 // to compress; under writing
+	ends   time.Time            // of the trust in the server's certificate; zero in clear text, and where it is pinned
+	pinned bool                 // the server's certificate is one that was pinned
 
 	cautious atomic.Bool // the last folder did not open: do not send blindly behind the next EXAMINE
 	starless atomic.Bool // a SEARCH with "*" finds nothing: see blind in visit_search.go

@@ -21,19 +21,7 @@ import (
 
 // dial connects, secures and logs in.
 func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	if o.DialTimeout == 0 {
-		o.DialTimeout = defaultDialTimeout
-	}
-	o.Dial = way(e, o.Dial)
-	if o.Line == nil {
-		o.Line = new(Line)
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o = o.filled(e)
 	token, again, err := e.token(ctx)
 	if err != nil {
 		return nil, err
@@ -49,6 +37,24 @@ func dial(ctx context.Context, e Endpoint, o Options) (*conn, error) {
 	}
 	c.keepAlive()
 	return c, nil
+}
+
+// filled has the defaults of what was left out.
+func (o Options) filled(e Endpoint) Options {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = defaultDialTimeout
+	}
+	o.Dial = way(e, o.Dial)
+	if o.Line == nil {
+		o.Line = new(Line)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 // enter connects and logs in, with a token where there is one.
@@ -236,7 +242,8 @@ func (c *conn) handshake(ctx context.Context, e Endpoint) error {
 		}
 		return c.error(nil, x)
 	}
-	c.secure, c.ends, c.pinned = true, trustEnds(tc.ConnectionState().VerifiedChains), len(e.Pins) > 0
+	state := tc.ConnectionState()
+	c.secure, c.state, c.ends, c.pinned = true, &state, trustEnds(state.VerifiedChains), len(e.Pins) > 0
 	c.carry(tc)
 	return nil
 }

@@ -23,11 +23,16 @@ func DialTarget(ctx context.Context, e Endpoint, o Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newTarget(c), nil
+}
+
+// newTarget is a target's view of a connection.
+func newTarget(c *conn) *Target {
 	// Courier refuses an APPEND to the folder that the same connection has open read-only, and cannot close one without
 	// expunging: it has no UNSELECT (RFC 3691). GNU mailutils, the one server without UIDPLUS, gives new mail another UID
 	// at each EXAMINE, and keeps that of a SELECT.
 	c.selects = !c.has(imap.CapUnselect) || !c.has(imap.CapUIDPlus)
-	return &Target{c: c, accept: map[string]*acceptance{}}, nil
+	return &Target{c: c, accept: map[string]*acceptance{}}
 }
 
 // Caps are the server's capabilities as read after the login.
