@@ -140,8 +140,19 @@ func takeAway(ctx context.Context, t *Target, raw string) error {
 		return err
 	}
 	defer c.unlockSelection()
-	if _, err := c.unselect(ctx); err != nil {
-		return err
+	// Courier deletes no folder that is open, and has no UNSELECT: another one is opened in its place.
+	if c.has(imap.CapUnselect) {
+		if _, err := c.unselect(ctx); err != nil {
+			return err
+		}
+	} else {
+		inbox, err := c.open(ctx, "INBOX", false, 0, nil)
+		if err != nil {
+			return err
+		}
+		if err := c.settle(ctx, inbox); err != nil {
+			return err
+		}
 	}
 	return c.call(ctx, c.command("DELETE").Mailbox(raw), &command{op: "DELETE", folder: raw, kind: KindFolder, scope: ScopeFolder})
 }
