@@ -49,13 +49,14 @@ func (*mechanism) Type() string { return "MECHANISM" }
 
 func (f *authFlags) bind(set *pflag.FlagSet, side string) {
 	f.side = side
-	set.Var(&f.mechanism, side+"-auth", "how to log in, instead of the strongest that both sides have (docs/logins.md)")
-	set.StringVar(&f.oauth, side+"-oauth", "", "access tokens of a login that is kept under this `NAME`, or by a settings file (docs/oauth.md)")
-	set.StringVar(&f.tokenFile, side+"-token-file", "", "`FILE` whose first line is an access token, read at each login")
-	set.StringVar(&f.tokenCommand, side+"-token-command", "", "shell `COMMAND` whose first line of output is an access token")
+	name := func(part string) string { return strings.TrimPrefix(side+part, "-") }
+	set.Var(&f.mechanism, name("-auth"), "how to log in, instead of the strongest that both sides have (docs/logins.md)")
+	set.StringVar(&f.oauth, name("-oauth"), "", "access tokens of a login that is kept under this `NAME`, or by a settings file (docs/oauth.md)")
+	set.StringVar(&f.tokenFile, name("-token-file"), "", "`FILE` whose first line is an access token, read at each login")
+	set.StringVar(&f.tokenCommand, name("-token-command"), "", "shell `COMMAND` whose first line of output is an access token")
 }
 
-func (f *authFlags) flag(part string) string { return "--" + f.side + part }
+func (f *authFlags) flag(part string) string { return "--" + strings.TrimPrefix(f.side+part, "-") }
 
 // tokens tells whether the login is by access tokens.
 func (f *authFlags) tokens() bool { return f.oauth != "" || f.tokenFile != "" || f.tokenCommand != "" }

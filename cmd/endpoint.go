@@ -32,8 +32,10 @@ type endpointFlags struct {
 // bind declares the flags. The help shows those of the source only (usage.go).
 func (e *endpointFlags) bind(set *pflag.FlagSet) {
 	e.pass.side = e.side
-	name := func(part string) string { return e.side + part }
-	set.StringVar(&e.url, name(""), "", "server: `URL` (imaps://host, imap://host for STARTTLS) or bare host, which is imaps")
+	name := func(part string) string { return strings.TrimPrefix(e.side+part, "-") } // one endpoint alone has no side
+	if e.side != "" {
+		set.StringVar(&e.url, name(""), "", "server: `URL` (imaps://host, imap://host for STARTTLS) or bare host, which is imaps")
+	}
 	set.StringVar(&e.user, name("-user"), "", "user `NAME` to log in as, if not in the URL")
 	set.StringVar(&e.authzID, name("-authzid"), "", "`NAME` whose mailbox is opened, where an admin logs in")
 	set.Var(&e.tls, name("-tls"), "implicit, starttls or none, instead of what the URL says; only none talks clear text")
@@ -47,7 +49,7 @@ func (e *endpointFlags) bind(set *pflag.FlagSet) {
 	e.auth.bind(set, e.side)
 }
 
-func (e *endpointFlags) flag(part string) string { return "--" + e.side + part }
+func (e *endpointFlags) flag(part string) string { return "--" + strings.TrimPrefix(e.side+part, "-") }
 
 // endpoint validates the flags. It reads no password and talks to nobody.
 func (e *endpointFlags) endpoint() (imapx.Endpoint, error) {

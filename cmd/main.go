@@ -136,6 +136,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newSync(a), newFolders(a), newCheck(a), newVerify(a), newStatus(a), newAccounts(a), newExceptions(a), newForget(a), newTrust(a), newCutover(a), newVersion(a), newDemo(a), newOAuth(a), &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes say", Long: exitHelp(),
 	})
+	root.AddCommand(newProbe(a))
 	root.AddCommand(newDNS(a))
 	root.AddCommand(newExport(a))
 	addCompletion(root)

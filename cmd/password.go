@@ -36,12 +36,17 @@ type terminal struct {
 	out io.Writer
 }
 
-func (p passwordFlags) env() string { return "MAILMOVE_" + strings.ToUpper(p.side) + "_PASSWORD" }
+// env is the variable that may hold the password; one endpoint alone has no side.
+func (p passwordFlags) env() string {
+	return strings.ReplaceAll("MAILMOVE_"+strings.ToUpper(p.side)+"_PASSWORD", "__", "_")
+}
+
+func (p passwordFlags) name(part string) string { return "--" + strings.TrimPrefix(p.side+part, "-") }
 
 // read gets the password: file or command, else the environment, else a prompt where stdin is a terminal.
 func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.Secret, error) {
 	if p.file != "" && p.command != "" {
-		return auth.Secret{}, usagef("give one of them", "both --%s-password-file and --%s-password-command", p.side, p.side)
+		return auth.Secret{}, usagef("give one of them", "both %s and %s", p.name("-password-file"), p.name("-password-command"))
 	}
 	switch value, inEnv := os.LookupEnv(p.env()); {
 	case p.file != "":
@@ -53,17 +58,17 @@ func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.S
 	case term.IsTerminal(int(t.in.Fd())):
 		return p.fromPrompt(ctx, who, t)
 	}
-	return auth.Secret{}, p.none("no password for the " + p.side + " (" + who + ")")
+	return auth.Secret{}, p.none("no password for the " + orElse(p.side, "server") + " (" + who + ")")
 }
 
 // none is the error of a password that is nowhere.
 func (p passwordFlags) none(what string) error {
 	return &failure{code: exitNoInput, what: what,
-		hint: "give --" + p.side + "-password-file FILE, --" + p.side + "-password-command COMMAND or set " + p.env()}
+		hint: "give " + p.name("-password-file") + " FILE, " + p.name("-password-command") + " COMMAND or set " + p.env()}
 }
 
 func (p passwordFlags) fromFile() (auth.Secret, error) {
-	flag := orElse(p.flag, "--"+p.side+"-password-file")
+	flag := orElse(p.flag, p.name("-password-file"))
 	f, err := os.Open(p.file)
 	if err != nil {
 		return auth.Secret{}, noInput(flag, err)
