@@ -2,9 +2,7 @@ package cmd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"mailmove/cmd/internal/discover"
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
-	"mailmove/imapx/auth"
 )
 
 const probeLong = `Connects to one IMAP server and says what it is, what it can do, and whether
@@ -23,6 +20,13 @@ mail will move fast. Without a user it tells what can be seen before a login.
 Of a mail address the servers are searched: SRV records, the domain's autoconfig
 file, common names; never in clear text. A server outside the domain that only
 the DNS names gets no password.`
+
+// Patience of a probe: of one wait, and of one server.
+const (
+	probeConnect = 15 * time.Second
+	probeWait    = 30 * time.Second
+	probeServer  = 2 * time.Minute
+)
 
 // probeFlags are what "mailmove probe" takes.
 type probeFlags struct {
@@ -54,23 +58,33 @@ func newProbe(a *app) *cobra.Command {
 		if len(args) != 1 {
 			return usagef("for example mailmove probe mail.old.example", "give one mail address, host or URL")
 		}
-		return f.run(c.Context(), a, args[0])
+		return (&probing{probeFlags: f, a: a}).run(c.Context(), args[0])
 	}
 	return c
 }
 
-func (f *probeFlags) run(ctx context.Context, a *app, where string) error {
-	servers, err := f.servers(ctx, a, where)
+// probing is one run of the command.
+type probing struct {
+	*probeFlags
+	a      *app
+	notes  []string        // of the search
+	usual  string          // the mail address, where one was given: to log in as where nothing else is known
+	filled *imapx.Endpoint // the credential, once it is known: one question is enough
+}
+
+// run tries the servers in turn until one answers.
+func (p *probing) run(ctx context.Context, where string) error {
+	servers, err := p.servers(ctx, where)
 	if err != nil {
 		return err
 	}
 	var first error
 	for _, s := range servers {
-		p, err := f.try(ctx, a, s)
+		found, err := p.try(ctx, s)
 		var x *imapx.Error
-		next := errors.As(err, &x) && (x.Kind == imapx.KindConnect || x.Kind == imapx.KindTLS) && p == nil && ctx.Err() == nil
+		next := errors.As(err, &x) && (x.Kind == imapx.KindConnect || x.Kind == imapx.KindTLS) && found == nil && ctx.Err() == nil
 		if !next {
-			return errors.Join(f.print(a, p), err)
+			return errors.Join(p.print(found), err)
 		}
 		if first == nil || x.Kind == imapx.KindTLS {
 			first = err
@@ -80,18 +94,9 @@ func (f *probeFlags) run(ctx context.Context, a *app, where string) error {
 }
 
 // servers are what is tried in turn, with the user to log in as in User.
-func (f *probeFlags) servers(ctx context.Context, a *app, where string) ([]discover.Server, error) {
+func (p *probing) servers(ctx context.Context, where string) ([]discover.Server, error) {
 	if !strings.Contains(where, "://") && strings.Contains(where, "@") {
-		found, err := discover.Look(ctx, discover.Config{}, where)
-		if err != nil {
-			return nil, usagef("for example alice@old.example", "%s: %v", shown(where), err)
-		}
-		for _, note := range found.Notes {
-			if _, err := io.WriteString(a.err, ui.Clean(note)+"\n"); err != nil {
-				return nil, err
-			}
-		}
-		return found.Servers, nil
+		return p.search(ctx, where)
 	}
 	at, err := parseAddress("ENDPOINT", where)
 	if err != nil {
@@ -99,17 +104,61 @@ func (f *probeFlags) servers(ctx context.Context, a *app, where string) ([]disco
 	}
 	one := discover.Server{Host: at.Host, Port: at.Port, StartTLS: at.TLS == imapx.TLSStartTLS, User: at.User, Vouched: true}
 	all := []discover.Server{one}
-	if !strings.Contains(where, "://") && at.Port == 0 && !f.endpoint.tls.set {
+	if !strings.Contains(where, "://") && at.Port == 0 && !p.endpoint.tls.set {
 		one.Port, one.StartTLS = 143, true
 		all = append(all, one)
 	}
 	return all, nil
 }
 
-// try examines one server. It logs in where a user is given and the server is vouched for.
-func (f *probeFlags) try(ctx context.Context, a *app, s discover.Server) (*imapx.Probe, error) {
-	flags, user := f.endpoint, orElse(f.endpoint.user, s.User)
-	scheme := "imaps://"
+// search finds the servers of a mail address.
+func (p *probing) search(ctx context.Context, where string) ([]discover.Server, error) {
+	if p.endpoint.tls.set && p.endpoint.tls.mode == imapx.TLSNone {
+		return nil, usagef("name the server that is to be spoken to in clear text", "--tls none and a mail address: the password would go to whatever server is found")
+	}
+	found, err := discover.Look(ctx, discover.Config{}, where)
+	if err != nil {
+		return nil, usagef("for example alice@old.example", "%s: %v", shown(where), err)
+	}
+	p.notes, p.usual = found.Notes, where
+	for _, note := range found.Notes {
+		if _, err := io.WriteString(p.a.err, ui.Clean(note)+"\n"); err != nil {
+			return nil, err
+		}
+	}
+	return found.Servers, nil
+}
+
+// try examines one server. It logs in where a user is known and the server is vouched for.
+func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeServer)
+	defer cancel()
+	asked := orElse(p.endpoint.user, s.User)
+	user := orElse(asked, p.usual)
+	ep, err := p.at(s, user)
+	if err != nil {
+		return nil, err
+	}
+	o := imapx.ExamineOptions{LogIn: user != "" && s.Vouched, Write: p.write}
+	o.DialTimeout, o.Timeout = probeConnect, probeWait
+	if o.LogIn {
+		ep, err = p.login(ctx, ep)
+		var none *failure
+		switch {
+		case err == nil:
+		case p.usual != "" && p.endpoint.user == "" && errors.As(err, &none) && none.code == exitNoInput && !p.endpoint.given():
+			o.LogIn = false // nobody asked for a login
+		default:
+			return nil, err
+		}
+	}
+	found, err := imapx.Examine(ctx, ep, o)
+	return found, ofUser(user, err)
+}
+
+// at is the endpoint of a server.
+func (p *probing) at(s discover.Server, user string) (imapx.Endpoint, error) {
+	flags, scheme := p.endpoint, "imaps://"
 	if s.StartTLS {
 		scheme = "imap://"
 	}
@@ -120,100 +169,23 @@ func (f *probeFlags) try(ctx context.Context, a *app, s discover.Server) (*imapx
 	if s.Port != 0 {
 		flags.url = scheme + net.JoinHostPort(s.Host, itoa(s.Port))
 	}
-	ep, err := flags.endpoint()
-	if err != nil {
-		return nil, err
-	}
-	o := imapx.ExamineOptions{LogIn: user != "" && s.Vouched, Write: f.write}
-	o.DialTimeout = 15 * time.Second
-	if o.LogIn {
-		if ep, err = flags.login(ctx, ep, terminal{a.in, a.err}); err != nil {
-			return nil, err
+	return flags.endpoint()
+}
+
+// login adds the credential, which is read once for all servers.
+func (p *probing) login(ctx context.Context, ep imapx.Endpoint) (imapx.Endpoint, error) {
+	if p.filled == nil {
+		with, err := p.endpoint.login(ctx, ep, terminal{p.a.in, p.a.err})
+		if err != nil {
+			return ep, err
 		}
+		p.filled = &with
 	}
-	p, err := imapx.Examine(ctx, ep, o)
-	return p, ofUser(user, err)
+	ep.Password, ep.Token, ep.Auth = p.filled.Password, p.filled.Token, p.filled.Auth
+	return ep, nil
 }
 
-// jsonProbe is the object of "probe --json".
-type jsonProbe struct {
-	Type     string   `json:"type"`
-	Server   string   `json:"server"`
-	Greeting string   `json:"greeting"`
-	TLS      string   `json:"tls"`
-	Cipher   string   `json:"cipher"`
-	Cert     string   `json:"certificate"`
-	Before   []string `json:"capabilities_before"`
-	After    []string `json:"capabilities_after"`
-	Provider string   `json:"provider"`
-	Folders  int      `json:"folders"`
-	RTT      int64    `json:"round_trip_us"`
-	Limit    uint64   `json:"append_limit"`
-	Slow     []string `json:"slow"`
-	Problems []string `json:"problems"`
-}
-
-func probeObject(p *imapx.Probe) jsonProbe {
-	j := jsonProbe{Type: "probe", Server: p.Server, Greeting: ui.Clean(p.Greeting), Before: p.Before, After: p.After,
-		Provider: p.Provider.Name, Folders: len(p.Listing.Folders), RTT: p.RTT.Microseconds(), Limit: p.Limits.Append, Slow: p.Slow()}
-	if p.TLS != nil {
-		j.TLS, j.Cipher = tls.VersionName(p.TLS.Version), tls.CipherSuiteName(p.TLS.CipherSuite)
-		j.Cert = ui.Clean(auth.Describe(p.TLS.PeerCertificates[0]))
-	}
-	for _, err := range p.Problems {
-		j.Problems = append(j.Problems, ui.Clean(errorWords(err)))
-	}
-	return j
-}
-
-func (f *probeFlags) print(a *app, p *imapx.Probe) error {
-	if p == nil {
-		return nil
-	}
-	j := probeObject(p)
-	if f.json {
-		return printJSON(a.out, j)
-	}
-	var b strings.Builder
-	line := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(&b, "%-14s %s\n", name, ui.Clean(text))
-		}
-	}
-	line("server", j.Server)
-	line("greeting", j.Greeting)
-	line("TLS", strings.TrimSpace(j.TLS+" "+j.Cipher))
-	line("certificate", j.Cert)
-	line("before login", strings.Join(j.Before, " "))
-	line("after login", strings.Join(j.After, " "))
-	line("provider", j.Provider)
-	for _, n := range p.Listing.Personal {
-		line("namespace", fmt.Sprintf("%q, separator %q", n.Prefix, n.Delim))
-	}
-	for _, folder := range p.Listing.Folders {
-		if folder.SpecialUse != "" {
-			line("special", string(folder.SpecialUse)+" "+folder.Name)
-		}
-	}
-	for _, q := range p.Quota {
-		line("quota", fmt.Sprintf("%d of %d bytes", q.Bytes.Used, q.Bytes.Limit))
-	}
-	line("round trip", p.RTT.Round(10*time.Microsecond).String())
-	if h := p.Write; h != nil {
-		line("write", fmt.Sprintf("%d stored; dates kept: %t, keywords kept: %t, bytes kept: %t, UIDs told: %t, removed: %t", h.Stored, h.Dates, h.Keywords, h.Bytes, h.UIDsTold, h.Removed))
-	}
-	for _, problem := range j.Problems {
-		line("problem", problem)
-	}
-	line("verdict", orElse(strings.Join(prefixed("slow, because ", j.Slow), "; "), "fast"))
-	_, err := io.WriteString(a.out, b.String())
-	return err
-}
-
-// prefixed puts words before the first of a list.
-func prefixed(words string, list []string) []string {
-	if len(list) == 0 {
-		return nil
-	}
-	return append([]string{words + list[0]}, list[1:]...)
+// given tells whether a credential was named, wherever it is.
+func (e *endpointFlags) given() bool {
+	return e.pass.file != "" || e.pass.command != "" || e.auth.tokens()
 }

@@ -1,0 +1,160 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mailmove/imapx/imaptest"
+	"mailmove/imapx/imaptest/real"
+)
+
+var updateProbe = flag.Bool("update-probe", false, "write the examples of docs/probe.md anew")
+
+const (
+	probeFile                = "../docs/probe.md"
+	probeBegins, probeEnds   = "<!-- the examples: made by TestProbePage -->\n", "<!-- end of the examples -->\n"
+	probeUser, probePassword = "alice", "secret"
+)
+
+// probed runs the command as a shell would.
+func probed(t *testing.T, password string, args ...string) (code int, out, said string) {
+	t.Helper()
+	program, err := exec.LookPath("mailmove") // this binary under another name, see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), program, append([]string{"probe"}, args...)...)
+	c.Env = append(os.Environ(), "MAILMOVE_PASSWORD="+password)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err = c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), stdout.String(), stderr.String()
+}
+
+// alike takes out of an output what differs from run to run and from machine to machine.
+func alike(s, addr, user string) string {
+	host, _ := os.Hostname()
+	for _, r := range [][2]string{
+		{regexp.QuoteMeta(addr), "mail.old.example:993"},
+		{`\b` + regexp.QuoteMeta(user) + `\b`, "alice"},
+		{`(?m)^(certificate\s+for).*(\n +.*)*`, "$1 …"},
+		{`(?m)^(round trip +).*`, "${1}80µs"},
+		{`\d messages in [0-9.]+[µm]?s`, "3 messages in 5ms"},
+		{`(greeting +.*)` + regexp.QuoteMeta(host), "${1}mail"},
+		{`-Debian-[^\s]+`, ""},
+		{`(?m)^(ID +environment: ).*(\n +.*)*`, "$1…"},
+		{`(?m)^(ID +os-version: ).*`, "$1…"},
+		{`(?m)^(TLS +TLS 1.3).*`, "$1 …"},
+	} {
+		s = regexp.MustCompile(r[0]).ReplaceAllString(s, r[1])
+	}
+	return s
+}
+
+// TestProbePage makes the examples of docs/probe.md: each server that the tests have, with a login and a look at how it
+// stores.
+func TestProbePage(t *testing.T) {
+	dovecot, cyrus, courier := real.Dovecot(t, real.Options{}), real.Cyrus(t, real.CyrusOptions{}), real.Courier(t)
+	embedded, err := imaptest.StartEmbedded(imaptest.EmbeddedOptions{Users: []imaptest.EmbeddedUser{{Name: probeUser, Password: probePassword}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(embedded.Close)
+	var b strings.Builder
+	for _, s := range []struct {
+		name, url, addr, user, password string
+		flags                           []string
+		want                            []string
+	}{
+		{"Dovecot 2.3", "imaps://" + dovecot.TLSAddr(), dovecot.TLSAddr(), dovecot.FreshUser(), real.Password, []string{"--ca", dovecot.CAFile()},
+			[]string{"provider        Dovecot", "UIDs told: yes, dates kept: yes, keywords kept: yes", "removed again: yes"}},
+		{"Cyrus 3.6", "imap://" + cyrus.Addr(), cyrus.Addr(), cyrus.FreshUser(), real.Password, []string{"--tls", "none"},
+			[]string{"provider        Cyrus", "removed again: yes"}},
+		{"Courier 5.0", "imap://" + courier.Addr(), courier.Addr(), courier.FreshUser(), real.Password, []string{"--tls", "none"},
+			[]string{"provider        Courier", "verdict         slow, because", "LITERAL+", "removed again: yes"}},
+		{"the embedded server of `mailmove demo`", "imap://" + embedded.Addr(), embedded.Addr(), probeUser, probePassword, []string{"--tls", "none"},
+			[]string{"provider        not recognised", "removed again: yes"}},
+	} {
+		code, out, said := probed(t, s.password, append([]string{s.url, "--user", s.user, "--write"}, s.flags...)...)
+		if code != exitDone || said != "" {
+			t.Errorf("%s: exit code %d\n%s", s.name, code, said)
+		}
+		for _, w := range s.want {
+			if !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(w), " ")) {
+				t.Errorf("%s: not told: %s\n%s", s.name, w, out)
+			}
+		}
+		for _, line := range strings.Split(out, "\n") {
+			if len([]rune(line)) > 80 && strings.Contains(line[16:], " ") {
+				t.Errorf("%s: wider than 80 columns: %s", s.name, line)
+			}
+		}
+		fmt.Fprintf(&b, "%s:\n\n```\n%s```\n\n", strings.ToUpper(s.name[:1])+s.name[1:], alike(out, s.addr, s.user))
+	}
+	page, err := os.ReadFile(probeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(page), probeBegins)
+	examples, after, ok2 := strings.Cut(rest, probeEnds)
+	switch {
+	case !ok || !ok2:
+		t.Fatalf("%s has no place for the examples", probeFile)
+	case *updateProbe:
+		if err := os.WriteFile(probeFile, []byte(before+probeBegins+b.String()+probeEnds+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case examples != b.String():
+		t.Errorf("%s shows something else (go test ./cmd -run ProbePage -update-probe writes it):\n%s", probeFile, b.String())
+	}
+}
+
+// TestProbe: without a login, with a wrong password, as JSON, and what it refuses.
+func TestProbe(t *testing.T) {
+	s := real.Dovecot(t, real.Options{})
+	user := s.FreshUser()
+	code, out, said := probed(t, "", "imap://"+s.Addr(), "--ca", s.CAFile(), "--json")
+	var j jsonProbe
+	if err := json.Unmarshal([]byte(out), &j); err != nil || code != exitDone || j.Type != "probe" || j.TLS != "TLS 1.3" || j.Certificate == nil ||
+		len(j.Certificate.SHA256) == 0 || len(j.Before) == 0 || len(j.After) != 0 || j.RTT <= 0 {
+		t.Errorf("without a login: %d %v\n%s%s", code, err, out, said)
+	}
+	code, out, said = probed(t, real.Password, "imaps://"+user+"@"+s.TLSAddr(), "--ca", s.CAFile(), "--json")
+	j = jsonProbe{}
+	if err := json.Unmarshal([]byte(out), &j); err != nil || code != exitDone || len(j.After) == 0 || j.Folders == 0 || j.ID["name"] != "Dovecot" ||
+		j.Provider != "Dovecot" || len(j.Namespaces) == 0 || j.Write != nil {
+		t.Errorf("with a login: %d %v\n%s%s", code, err, out, said)
+	}
+	if strings.Contains(out+said, real.Password+"\"") {
+		t.Error("the password is shown")
+	}
+	for name, c := range map[string]struct {
+		code int
+		says string
+		args []string
+	}{
+		"a wrong password":       {exitAuthSrc, "refused", []string{"imaps://" + s.TLSAddr(), "--ca", s.CAFile(), "--user", user, "--write"}},
+		"an unknown certificate": {exitTLS, "--tls-pin", []string{"imaps://" + s.TLSAddr()}},
+		"clear text to anybody":  {exitUsage, "clear text", []string{"alice@old.example", "--tls", "none"}},
+		"no address":             {exitUsage, "mail address", []string{"@"}},
+		"nothing":                {exitUsage, "one mail address, host or URL", nil},
+		"a dead port":            {exitConnectSrc, "nothing listens", []string{"imaps://127.0.0.1:1"}},
+	} {
+		code, out, said := probed(t, "wr0ng", c.args...)
+		if code != c.code || !strings.Contains(said, c.says) || strings.Contains(said, "---") {
+			t.Errorf("%s: exit code %d, not %d\n%s%s", name, code, c.code, out, said)
+		}
+	}
+}
