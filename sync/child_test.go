@@ -62,10 +62,11 @@ type transfer struct {
 	Password               string
 	Dir                    string // state
 	Settle, LateWindow     time.Duration
-	RetryFor               time.Duration // 0: a minute
-	Within                 time.Duration // the test fails after it, 0: 3 minutes
-	Timeout                time.Duration // without progress on a connection, 0: the default
-	Connections            int           // 0: the default
+	RetryFor               time.Duration  // 0: a minute
+	Within                 time.Duration  // the test fails after it, 0: 3 minutes
+	Timeout                time.Duration  // without progress on a connection, 0: the default
+	Connections            int            // 0: the default
+	SourceAuth, TargetAuth auth.Mechanism // empty: the strongest
 	Compress               imapx.Compress
 	Mapping                mailsync.Mapping
 	Filter                 mailsync.Filter
@@ -133,14 +134,14 @@ func (x transfer) options(st *state.File, source, target imapx.Options) mailsync
 		Account: "test", Mapping: x.Mapping, State: st, SpoolDir: x.Dir, Settle: x.Settle, LateWindow: x.LateWindow, RetryFor: cmp.Or(x.RetryFor, time.Minute),
 		Connections: x.Connections, Filter: x.Filter, Deletions: x.Deletions, MaxDeletions: x.MaxDeletions, Mode: x.Mode, Stop: x.Stop, Events: x.Events,
 		ConnectSource: func(ctx context.Context) (mailsync.Source, error) {
-			s, err := imapx.DialSource(ctx, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA), source)
+			s, err := imapx.DialSource(ctx, by(x.SourceAuth, endpoint("source", x.Source, x.SourceUser, x.Password, x.SourceCA)), source)
 			if err != nil {
 				return nil, err
 			}
 			return s, nil
 		},
 		ConnectTarget: func(ctx context.Context) (mailsync.Target, error) {
-			s, err := imapx.DialTarget(ctx, endpoint("target", x.Target, x.TargetUser, x.Password, x.TargetCA), target)
+			s, err := imapx.DialTarget(ctx, by(x.TargetAuth, endpoint("target", x.Target, x.TargetUser, x.Password, x.TargetCA)), target)
 			if err != nil {
 				return nil, err
 			}
@@ -149,11 +150,16 @@ func (x transfer) options(st *state.File, source, target imapx.Options) mailsync
 	}
 }
 
+// by chooses a mechanism.
+func by(m auth.Mechanism, e imapx.Endpoint) imapx.Endpoint {
+	e.Auth = m
+	return e
+}
+
 func endpoint(side, addr, user, password string, ca *x509.CertPool) imapx.Endpoint {
 	host, port, _ := net.SplitHostPort(addr)
 	n, _ := strconv.Atoi(port)
-	e := imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password),
-		Auth: auth.Plain} // imap4d offers SCRAM and has no passwords for it
+	e := imapx.Endpoint{Side: side, Host: host, Port: n, TLS: imapx.TLSNone, User: user, Password: auth.NewSecret(password)}
 	if ca != nil {
 		e.TLS, e.Roots = imapx.TLSImplicit, ca
 	}

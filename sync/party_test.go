@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"mailmove/imapx/auth"
 	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
 )
@@ -23,8 +24,9 @@ type party struct {
 	prefix      string // of the personal namespace
 	delim       string
 	addr        string
-	keywordless bool          // refuses an APPEND with a keyword, instead of leaving it out
-	fresh       func() string // a login with an empty mailbox
+	auth        auth.Mechanism // imap4d offers SCRAM and has no passwords for it; empty: the strongest
+	keywordless bool           // refuses an APPEND with a keyword, instead of leaving it out
+	fresh       func() string  // a login with an empty mailbox
 	// loaded is a login whose mailbox holds the corpus, with the quirks that the server refused.
 	loaded func(*testing.T, *imaptest.Corpus) (user string, refused []string)
 }
@@ -48,7 +50,7 @@ func courierParty(t *testing.T) *party { return isolatedParty(real.Courier(t), "
 
 func mailutilsParty(t *testing.T) *party {
 	p := isolatedParty(real.Mailutils(t), "/")
-	p.keywordless = true
+	p.keywordless, p.auth = true, auth.Plain
 	return p
 }
 
@@ -158,7 +160,7 @@ func (p *party) folder(path []string) string {
 func between(t *testing.T, from *party, user string, to *party) transfer {
 	t.Helper()
 	return transfer{Source: from.addr, Target: to.addr, SourceUser: user, TargetUser: to.fresh(), Password: real.Password,
-		Dir: t.TempDir(), Settle: 2 * time.Second, LateWindow: 6 * time.Second}
+		SourceAuth: from.auth, TargetAuth: to.auth, Dir: t.TempDir(), Settle: 2 * time.Second, LateWindow: 6 * time.Second}
 }
 
 // compared is what the referee finds.
