@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -98,7 +99,7 @@ type planned struct {
 	TTL     string
 	Quiet   int
 	Flags   string // that every command over the list has
-	Domains string // of all groups, for a command line
+	Domains string // of all groups, with the state folder, for a command line
 	Left    []plannedLeft
 	Columns string // where the list may say more
 }
@@ -133,7 +134,11 @@ func (f *planFlags) plan(r *listRun) planned {
 			}
 		}
 	}
-	p.Domains = strings.Join(domains, " ")
+	slices.Sort(domains)
+	p.Domains = strings.Join(slices.Compact(domains), " ")
+	if r.f.stateDir != "" && p.Domains != "" {
+		p.Domains += " --state-dir " + oneWord(r.f.stateDir) // it remembers the TTLs for the steps
+	}
 	return p
 }
 

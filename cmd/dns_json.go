@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"slices"
 	"time"
 
 	"mailmove/cmd/internal/dns"
@@ -49,8 +50,8 @@ type jsonPlan struct {
 	Verdict   string     `json:"verdict"`
 	LowTTL    int64      `json:"low_ttl"`
 	Lowered   bool       `json:"lowered"`
-	Earliest  time.Time  `json:"earliest"`
-	Forgotten time.Time  `json:"forgotten"`
+	Earliest  *time.Time `json:"earliest"`
+	Forgotten *time.Time `json:"forgotten"`
 	Changed   bool       `json:"changed"`
 	Until     *time.Time `json:"until"`
 }
@@ -68,8 +69,12 @@ func dnsJSON(a *app, r dns.Report) error {
 			lines = append(lines, recordLine(now, d, set))
 		}
 		p := d.Plan
-		lines = append(lines, jsonPlan{"dns-plan", now, d.Name, worst.String(), seconds(p.Low), p.Lowered, p.Earliest.UTC(),
-			p.ForgottenAt(p.Earliest).UTC(), p.Changed, timeOrNull(p.Until)})
+		var earliest, forgotten time.Time // null where no record was seen: nothing is known then
+		if slices.ContainsFunc(p.Records, func(r dns.RecordPlan) bool { return r.TTL > 0 }) {
+			earliest, forgotten = p.Earliest, p.ForgottenAt(p.Earliest)
+		}
+		lines = append(lines, jsonPlan{"dns-plan", now, d.Name, worst.String(), seconds(p.Low), p.Lowered, timeOrNull(earliest),
+			timeOrNull(forgotten), p.Changed, timeOrNull(p.Until)})
 		for _, line := range lines {
 			if err := printJSON(a.out, line); err != nil {
 				return err

@@ -21,7 +21,7 @@ func (k *dnsLook) run(ctx context.Context, a *app) (err error) {
 	if k.limit > 0 {
 		over := &failure{
 			code: exitLater, what: fmt.Sprintf("--time-limit %s is over: the DNS is not as it should be yet", shortDuration(k.limit)),
-			hint: "the last lines above say where; run it again to wait on",
+			hint: "the last lines above, if any, say where; without any, the first look did not end: give more time, or see whether port 53 is open",
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, k.limit, over)

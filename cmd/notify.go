@@ -118,8 +118,8 @@ func (n *notifyFlags) prepare(ctx context.Context, t terminal, dryRun bool) (*no
 			commands[who.name] = &notify.Command{Path: path, Env: withoutPasswords(os.Environ())}
 		case strings.Contains(text, "://"):
 			u, err := url.Parse(text)
-			if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-				return out, usagef("for example --notify https://hooks.example.org/mailmove", "--notify: the webhook's address is no https:// URL")
+			if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" {
+				return out, usagef("for example --notify https://hooks.example.org/mailmove", "--notify: the webhook's address is no https:// URL, nor http:// on this machine")
 			}
 			who = recipient{byHook, digestOf(text)}
 			hooks[who.name] = &notify.Hook{URL: text}

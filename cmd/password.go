@@ -83,7 +83,7 @@ func (p passwordFlags) fromFile() (auth.Secret, error) {
 
 // fromCommand runs a shell command. It gets no input, and not the passwords of the environment.
 func (p passwordFlags) fromCommand(ctx context.Context) (auth.Secret, error) {
-	flag := orElse(p.flag, "--"+p.side+"-password-command")
+	flag := orElse(p.flag, p.name("-password-command"))
 	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
 	defer cancel()
 	c := exec.CommandContext(ctx, "sh", "-c", p.command)

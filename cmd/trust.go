@@ -125,7 +125,7 @@ func (s *trustSelection) list(out io.Writer, all []fleet.TrustedCertificate) err
 		return trustJSON(out, all)
 	}
 	if len(all) == 0 {
-		_, err := io.WriteString(out, "no certificate is trusted by itself; those that an authority vouches for need no entry\n")
+		_, err := io.WriteString(out, "no certificate is trusted by itself; an authority's need no entry\n")
 		return err
 	}
 	for _, t := range all {

@@ -27,6 +27,11 @@ type Words struct {
 // NewWords reads the texts. dir may hold files of the names in templates/, whose texts replace those of the program; "": none.
 func NewWords(language, dir string) (*Words, error) {
 	w := &Words{language: language, by: make(map[string]*template.Template)}
+	if dir != "" {
+		if _, err := os.ReadDir(dir); err != nil { // a file may be missing, the folder not
+			return nil, err
+		}
+	}
 	for _, who := range []string{"admin", "owner"} {
 		for _, l := range Languages() {
 			name := who + "." + l + ".txt"
