@@ -51,7 +51,7 @@ func (d disturbance) expected() ending {
 		return carried
 	case d.how != imaptest.AnswerNo:
 		return stopped
-	case d.verb == "UNSELECT", d.verb == "STATUS", probe:
+	case d.verb == "UNSELECT", d.verb == "STATUS", d.verb == "ID", probe: // who we are is only told
 		return carried
 	case account:
 		return stopped
