@@ -64,6 +64,45 @@ func TestExpungeAnswers(t *testing.T) {
 	}
 }
 
+// TestExpungeUnclearLooks: a look that cannot be read to its end proves nothing, and one that was cut is asked for in pieces.
+func TestExpungeUnclearLooks(t *testing.T) {
+	for name, c := range map[string]struct {
+		looks [][2]string // what each asks for, and its answer
+		gone  string
+		fails bool
+	}{
+		"unreadable":      {[][2]string{{"1:3", "* SEARCH 1 x 3\n%s OK\n"}}, "", true},
+		"unreadable once": {[][2]string{{"1:3", "* SEARCH x\n* SEARCH 2\n%s OK\n"}}, "", true},
+		"cut": {[][2]string{{"1:3", "* SEARCH\n%s OK [MESSAGELIMIT 2 3] part\n"}, {"1:2", "* SEARCH\n%s OK\n"}, {"3", "* SEARCH 3\n%s OK\n"},
+			{"3", "* SEARCH 3\n%s OK\n"}}, "1:2", false}, // the fourth is after the second try
+		"cut for nothing": {[][2]string{{"1:3", "* SEARCH\n%s OK [MESSAGELIMIT 3 3] part\n"}}, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tgt := scriptedTarget(t, func(s *scripted) {
+				s.hello("UIDPLUS UNSELECT")
+				s.send("* 3 EXISTS\n* OK [UIDVALIDITY 7] v\n%s OK open\n", s.expect("SELECT .*"))
+				s.send("%s OK\n", s.expect(`UID STORE 1:3 \+FLAGS.SILENT \(\\Deleted\)`))
+				s.send("%s OK done\n", s.expect("UID EXPUNGE 1:3"))
+				for i, look := range c.looks {
+					if name == "cut" && i == 3 {
+						s.send("%s OK done\n", s.expect("UID EXPUNGE 3"))
+					}
+					s.send(look[1], s.expect("UID SEARCH UID "+look[0]))
+				}
+				if name == "cut" {
+					s.send("%s OK\n", s.expect(`UID STORE 3 -FLAGS.SILENT \(\\Deleted\)`))
+				}
+				s.send("%s OK\n", s.expect("UNSELECT"))
+				s.rest()
+			})
+			gone, err := tgt.Expunge(within(t, 10*time.Second), "F", 7, imapx.Removal{UIDs: imap.UIDSet{{Start: 1, Stop: 3}}})
+			if gone.String() != c.gone || (err != nil) != c.fails {
+				t.Errorf("%s, %v", gone, err)
+			}
+		})
+	}
+}
+
 // What Expunge refuses before anything is sent.
 func TestExpungeRefuses(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -142,16 +142,38 @@ func (t *Target) expunge(ctx context.Context, folder string, uids imap.UIDSet) (
 	return size(left), err
 }
 
-// there tells which of the messages exist. The folder is selected.
+// there tells which of the messages exist. The folder is selected. Whoever asks takes the others for gone, so an answer that
+// cannot be read to its end is an error, and one that the server cut (RFC 9738) is asked for in smaller pieces.
 func (t *Target) there(ctx context.Context, folder string, uids imap.UIDSet) (imap.UIDSet, error) {
 	s, err := t.sendThere(ctx, folder, uids)
 	if err == nil {
 		err = t.c.wait(ctx, s.cmd)
 	}
+	if err == nil {
+		err = (&visit{c: t.c}).check(s)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return intersect(s.found, uids), nil
+	n := limitOf(s.cmd.status)
+	if n == 0 {
+		return intersect(s.found, uids), nil
+	}
+	if n >= size(uids) {
+		return nil, t.c.error(s.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder, Retry: RetryLater,
+			Text: fmt.Sprintf("the server cut its answer to a question for %d messages, and names a limit of %d", size(uids), n)})
+	}
+	var out imap.UIDSet
+	for rest := uids; len(rest) > 0; {
+		var head imap.UIDSet
+		head, rest = cutSet(rest, n)
+		found, err := t.there(ctx, folder, head)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return ordered(out), nil
 }
 
 func (t *Target) sendThere(ctx context.Context, folder string, uids imap.UIDSet) (*search, error) {
