@@ -253,30 +253,40 @@ func TestRaisedLimit(t *testing.T) {
 		return real.Dovecot(t, real.Options{Quota: "*:storage=1G", Extra: fmt.Sprintf("plugin {\n quota_max_mail_size = %d\n}\n", n)})
 	}
 	small, large := limited(1000), limited(100_000)
+	cyrus := real.Cyrus(t, real.CyrusOptions{Extra: "maxmessagesize: 1000"})
 	user := small.FreshUser()
-	b := newBench(t)
-	b.src.add("INBOX", day, letterOf(1, strings.Repeat("large", 1000)))
-	b.src.add("INBOX", day, letterOf(2, "small"))
-	at := func(s *real.Server) func(*Options) {
-		return func(o *Options) { o.ConnectTarget = dialled("", s.Addr(), user).connect }
-	}
-	if r := b.pass(at(small)); r.Copied != 1 || r.NewExceptions != 1 || len(b.kept()) != 1 {
-		t.Fatalf("%+v, kept %q", r, b.kept())
-	}
-	large.LoadMaildir(user, small.MailDir(user)) // the same mailbox behind another limit
-	b.with(func(ctx context.Context, o Options) {
-		list, err := o.State.Exceptions(ctx)
-		if err == nil {
-			err = o.State.Retry(ctx, list[0].Pair, []uint32{1})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	if r := b.pass(at(large)); r.Copied != 1 || r.Exceptions != 0 || len(b.kept()) != 0 {
-		t.Errorf("the limit is raised: %+v, kept %q", r, b.kept())
-	}
-	if r := b.pass(at(large)); r.Copied != 0 {
-		t.Errorf("the pass after: %+v", r)
+	before, other := dialled("Dovecot", small.Addr(), user), dialled("Cyrus", cyrus.Addr(), cyrus.FreshUser())
+	for _, c := range []struct {
+		before, after column
+		raise         func()
+	}{
+		{before, dialled("", large.Addr(), user), func() { large.LoadMaildir(user, small.MailDir(user)) }}, // the same mailbox behind another limit
+		{other, other, func() { cyrus.Reconfigure("maxmessagesize: 100000") }},
+	} {
+		t.Run(c.before.name, func(t *testing.T) {
+			b := newBench(t)
+			b.src.add("INBOX", day, letterOf(1, strings.Repeat("large", 1000)))
+			b.src.add("INBOX", day, letterOf(2, "small"))
+			at := func(c column) func(*Options) { return func(o *Options) { o.ConnectTarget = c.connect } }
+			if r := b.pass(at(c.before)); r.Copied != 1 || r.NewExceptions != 1 || len(b.kept()) != 1 {
+				t.Fatalf("%+v, kept %q", r, b.kept())
+			}
+			c.raise()
+			b.with(func(ctx context.Context, o Options) {
+				list, err := o.State.Exceptions(ctx)
+				if err == nil {
+					err = o.State.Retry(ctx, list[0].Pair, []uint32{1})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			if r := b.pass(at(c.after)); r.Copied != 1 || r.Exceptions != 0 || len(b.kept()) != 0 {
+				t.Errorf("the limit is raised: %+v, kept %q", r, b.kept())
+			}
+			if r := b.pass(at(c.after)); r.Copied != 0 {
+				t.Errorf("the pass after: %+v", r)
+			}
+		})
 	}
 }

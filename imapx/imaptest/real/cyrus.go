@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +37,6 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	s.check(s.mkdir("conf/socket", "conf/db", "conf/proc", "conf/log", "conf/msg", "conf/lock", "conf/ptclient", "spool"))
 	socket, passwords := filepath.Join(s.mail, "conf/socket/imap"), filepath.Join(s.mail, "conf/socket/mux")
 	imapd, master := filepath.Join(s.base, "imapd.conf"), filepath.Join(s.base, "cyrus.conf")
-	s.check(os.WriteFile(imapd, []byte(s.cyrusConfig(o, passwords)), 0o644))
 	services := fmt.Sprintf("START {\n recover cmd=\"%[1]s/bin/ctl_cyrusdb -C %[2]s -r\"\n}\nSERVICES {\n"+
 		" imap cmd=\"%[1]s/bin/imapd -C %[2]s\" listen=\"%[3]s\" prefork=1 maxchild=200\n}\nEVENTS {\n}\n", s.from, imapd, socket)
 	s.check(os.WriteFile(master, []byte(services), 0o644))
@@ -44,6 +44,25 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	s.check(err)
 	s.check(os.Chmod(passwords, 0o777))
 	s.accept(ln, saslauthd)
+	// master listens on a socket of the file system, for it takes no open port over and cannot choose a free one.
+	var p atomic.Pointer[process]
+	s.configure = func(extra string) {
+		if old := p.Load(); old != nil {
+			old.kill()
+		}
+		o.Extra = extra
+		s.check(os.WriteFile(imapd, []byte(s.cyrusConfig(o, passwords)), 0o644))
+		p.Store(s.cyrusMaster(imapd, master))
+	}
+	s.configure(o.Extra)
+	s.closers = append(s.closers, func() { p.Load().kill() })
+	s.accept(s.ln, func(c net.Conn) { forward(c, socket, p.Load().exited) })
+	s.check(ready(s.Addr(), p.Load().exited))
+	return s
+}
+
+// cyrusMaster starts the process that starts all others. What one that was killed left behind it mends itself.
+func (s *Isolated) cyrusMaster(imapd, master string) *process {
 	cmd, err := s.command(filepath.Join(s.from, "bin/master"), "-D", "-C", imapd, "-M", master,
 		"-p", filepath.Join(s.mail, "conf/master.pid"))
 	s.check(err)
@@ -52,11 +71,7 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	p, err := launch(cmd, s.credential(), syscall.SIGTERM)
 	cmd.Stderr.(*os.File).Close()
 	s.check(err)
-	s.closers = append(s.closers, p.kill)
-	// master listens on a socket of the file system, for it takes no open port over and cannot choose a free one.
-	s.accept(s.ln, func(c net.Conn) { forward(c, socket, p.exited) })
-	s.check(ready(s.Addr(), p.exited))
-	return s
+	return p
 }
 
 func (s *Isolated) cyrusConfig(o CyrusOptions, passwords string) string {

@@ -34,6 +34,8 @@ type Isolated struct {
 	welcome  func(user string) error // makes what a user needs before the first login
 	closers  []func()                // run by Stop, the last first
 	children sync.WaitGroup
+
+	configure func(extra string) // see Reconfigure; nil where there is nothing of the kind
 }
 
 // prepare makes the folders of a server that is unpacked, and its port. The programs are copied, for the user that
@@ -186,6 +188,15 @@ func (s *Isolated) Stop() {
 			s.owner.Close()
 		}
 	})
+}
+
+// Reconfigure starts a Cyrus anew over the same mail, with these lines in place of CyrusOptions.Extra. Its connections end.
+func (s *Isolated) Reconfigure(extra string) {
+	s.t.Helper()
+	if s.configure == nil {
+		s.t.Fatalf("%s has no lines of configuration", s.name)
+	}
+	s.configure(extra)
 }
 
 // Name is the make, as "Cyrus".
