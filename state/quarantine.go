@@ -20,6 +20,7 @@ const (
 	quarantineDir = "quarantine"
 	keptSuffix    = ".eml"
 	draftSuffix   = ".part" // what a kill left of one
+	movingSuffix  = ".move" // one that gets another name
 )
 
 // quarantineMost is how many bytes the quarantine of an account holds at most.
@@ -134,6 +135,57 @@ func removed(path string) error {
 	return nil
 }
 
+// MoveKept has the files of a pair follow its messages to new source UIDs (moved maps the old one to the new one), under
+// another UIDVALIDITY or the same, and the exceptions name them so. It is called before Rekey, which moves the exceptions: where a
+// death comes in between, the files are where the next pass wants them.
+func (f *File) MoveKept(ctx context.Context, pair int64, from, to uint32, moved map[uint32]uint32) error {
+	f.keeping.Lock()
+	defer f.keeping.Unlock()
+	dir := quarantineOf(f.path)
+	files, err := keptFiles(dir)
+	if err != nil {
+		return f.fail("quarantine", err)
+	}
+	names := make(map[string]string)
+	uids := make(map[string]uint32)
+	for k, path := range files {
+		if next, is := moved[k.UID]; is && k.Pair == pair && k.UIDValidity == from && (from != to || next != k.UID) {
+			names[path] = filepath.Join(dir, Kept{pair, to, next}.name())
+			uids[path] = k.UID
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	if err := errors.Join(rename(names, from == to), syncDir(dir)); err != nil {
+		return f.fail("quarantine", err)
+	}
+	return f.write(ctx, "follow quarantined mail", func(t *tx) error {
+		for path, next := range names {
+			if _, err := t.exec(`UPDATE exceptions SET detail = replace(detail, ?, ?) WHERE pair = ? AND uid = ?`,
+				"/"+filepath.Base(path), "/"+filepath.Base(next), pair, uids[path]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rename gives files other names. Two that may change places must not meet.
+func rename(names map[string]string, meet bool) (err error) {
+	suffix := ""
+	if meet {
+		suffix = movingSuffix
+		for path := range names {
+			err = errors.Join(err, os.Rename(path, path+suffix))
+		}
+	}
+	for path, next := range names {
+		err = errors.Join(err, os.Rename(path+suffix, next))
+	}
+	return err
+}
+
 // SweepKept removes from the quarantine what no exception of these reasons names any more: it was carried, or is gone
 // from the source.
 func (f *File) SweepKept(ctx context.Context, reasons []string) error {
@@ -157,14 +209,16 @@ func (f *File) SweepKept(ctx context.Context, reasons []string) error {
 	for _, p := range pairs {
 		validity[p.ID] = p.SourceMark.UIDValidity
 	}
-	open := make(map[Kept]bool, len(all))
+	open := make(map[Kept]bool, len(all)) // those named after the UIDVALIDITY that the state has
 	for _, e := range all {
 		if slices.Contains(reasons, e.Reason) {
 			open[Kept{e.Pair, validity[e.Pair], e.UID}] = true
 		}
 	}
 	for k, path := range files {
-		if open[k] || validity[k.Pair] == 0 && open[Kept{k.Pair, 0, k.UID}] { // a pair of the other direction
+		as := Kept{k.Pair, validity[k.Pair], k.UID}
+		// Under another one it is of a folder whose marks were never committed, or of a pair of the other direction.
+		if _, better := files[as]; open[as] && (k == as || !better) {
 			continue
 		}
 		if err := removed(path); err != nil {
@@ -177,6 +231,8 @@ func (f *File) SweepKept(ctx context.Context, reasons []string) error {
 // dropDrafts removes what kills left, and the folder itself where it is empty.
 func dropDrafts(dir string) error {
 	drafts, err := filepath.Glob(filepath.Join(escaped(dir), "*"+keptSuffix+draftSuffix))
+	moving, err2 := filepath.Glob(filepath.Join(escaped(dir), "*"+keptSuffix+movingSuffix))
+	drafts, err = append(drafts, moving...), errors.Join(err, err2)
 	for _, path := range drafts {
 		err = errors.Join(err, removed(path))
 	}

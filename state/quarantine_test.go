@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -72,5 +73,39 @@ func TestQuarantine(t *testing.T) {
 	must(t, err)
 	if got := names(); len(got) != 1 || r.Bytes < 4 {
 		t.Errorf("after forgetting: %q, %+v", got, r)
+	}
+}
+
+// TestMoveKept: files follow their messages, also where two change places, and what a death leaves half-named goes.
+func TestMoveKept(t *testing.T) {
+	for _, to := range []uint32{7, 8} {
+		ctx, o := context.Background(), testOptions(t.TempDir())
+		f := openTest(t, o.Dir)
+		pair := testPair(t, f, "INBOX")
+		for uid, text := range map[uint32]string{1: "one", 2: "two", 3: "three"} {
+			path, err := f.Keep(Kept{pair, 7, uid}, 4, time.Time{}, bytes.NewBufferString(text))
+			must(t, err)
+			_, err = f.PutException(ctx, Exception{Pair: pair, UID: uid, Reason: "refused", Detail: "no; kept: " + path, LastPass: 1})
+			must(t, err)
+		}
+		moved := map[uint32]uint32{1: 2, 2: 1, 9: 10}
+		must(t, f.MoveKept(ctx, pair, 7, to, moved))
+		must(t, f.Rekey(ctx, pair, moved))
+		must(t, f.CommitMarks(ctx, pair, Mark{UIDValidity: to, UIDNext: 1}, Mark{}))
+		dir := Quarantine(o.Dir, o.Account)
+		must(t, os.WriteFile(filepath.Join(dir, "1-1-1.eml.move"), nil, 0o600))
+		must(t, f.SweepKept(ctx, []string{"refused"}))
+		list, err := f.Exceptions(ctx)
+		must(t, err)
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 || len(list) != 2 {
+			t.Errorf("%v, %v, %+v", entries, err, list)
+		}
+		for _, e := range list {
+			_, path, _ := strings.Cut(e.Detail, "; kept: ")
+			data, err := os.ReadFile(filepath.Join(o.Dir, path))
+			if want := map[uint32]string{2: "one", 1: "two"}[e.UID]; err != nil || string(data) != want {
+				t.Errorf("UID %d: %q, %v", e.UID, data, err)
+			}
+		}
 	}
 }

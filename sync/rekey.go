@@ -40,6 +40,9 @@ func (l *lane) rekey(ctx context.Context, j *job) (outcome, error) {
 			back = append(back, src[c.a].uid)
 		}
 	}
+	if err := l.State.MoveKept(ctx, j.pair.ID, j.pair.SourceMark.UIDValidity, res.Opened.UIDValidity, moved); err != nil {
+		return outcome{}, err
+	}
 	if err := l.State.Rekey(ctx, j.pair.ID, moved); err != nil {
 		return outcome{}, err
 	}
