@@ -69,7 +69,8 @@ func parent(d imaptest.Difference, at cell) bool {
 		slices.ContainsFunc(at.corpus.Folders, func(f imaptest.CorpusFolder) bool { return strings.HasPrefix(f.Name(), d.Folder+"/") })
 }
 
-// lostParent is a folder without mail that has some below it: imap4d lists only those with mail, or none below.
+// lostParent is a folder without mail that has some below it: imap4d makes none above one that it has made, and answers that
+// it exists already. The first mail makes it.
 func lostParent(d imaptest.Difference, at cell) bool {
 	return (d.Kind == imaptest.MissingFolder || d.Kind == imaptest.MissingSubscription) &&
 		slices.ContainsFunc(at.corpus.Folders, func(f imaptest.CorpusFolder) bool { return strings.HasPrefix(f.Name(), d.Folder+"/") })
@@ -113,7 +114,8 @@ func names() []named {
 		{is: func(d imaptest.Difference, at cell) bool { // it differs from second to second: not counted
 			return d.Kind == imaptest.WrongDate && at.from.name == "Mailutils" && d.Folder == "Quirks"
 		}},
-		{word: "parents", is: anyOf(into("Cyrus", parent), into("Embedded", parent), into("Mailutils", lostParent))},
+		{is: into("Mailutils", lostParent)}, // it depends on which of several connections comes first: not counted
+		{word: "parents", is: anyOf(into("Cyrus", parent), into("Embedded", parent))},
 		{word: "folder refused", told: "folder", is: into("Courier", func(d imaptest.Difference, _ cell) bool {
 			return slices.Contains(missing, d.Kind) && beyond16Bits(d.Folder)
 		})},
