@@ -21,6 +21,7 @@ import (
 
 	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
+	"mailmove/state/fleet"
 )
 
 // notifyBench is a list of two groups between two servers in memory, and a mail server that is told of it.
@@ -103,10 +104,18 @@ func (b *notifyBench) command(ctx context.Context, more ...string) *exec.Cmd {
 // due lets the time go by after which what failed, or was begun by a process that died, is tried again.
 func (b *notifyBench) due(t *testing.T) {
 	t.Helper()
-	if !exists(filepath.Join(b.dir, "state", "fleet.db")) { // killed before it was made
+	dir := filepath.Join(b.dir, "state")
+	if !exists(filepath.Join(dir, fleet.FileName)) { // killed before it was made
 		return
 	}
-	db, err := sql.Open("sqlite", filepath.Join(b.dir, "state", "fleet.db"))
+	f, err := fleet.Open(t.Context(), dir) // one that was killed while it made the tables
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, fleet.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +199,7 @@ func TestNotificationsOfKilledRuns(t *testing.T) {
 		_ = c.Wait()                                                                                                 // most were killed
 		timer.Stop()
 		cancel()
-		if i > 0 && exists(filepath.Join(b.dir, "state", "fleet.db")) && i%4 == 0 {
+		if i > 0 && i%4 == 0 {
 			b.due(t)
 		}
 	}
