@@ -176,11 +176,25 @@ func TestLateDoubleWithoutDate(t *testing.T) {
 // A target that knows few zones gets the same moment in UTC, and there is nothing to tell.
 func TestRefusedZones(t *testing.T) {
 	b := newBench(t)
-	b.dst.noDate = func(d time.Time) bool { _, offset := d.Zone(); return offset%3600 != 0 }
-	b.src.add("INBOX", day.In(time.FixedZone("", 12*3600+45*60)), letterOf(1, "an odd zone"))
-	b.src.add("INBOX", day, letterOf(2, "a plain one"))
-	if r := b.pass(); r.Copied != 2 || r.NewExceptions != 0 {
+	refused := 0
+	b.dst.noDate = func(d time.Time) bool {
+		_, offset := d.Zone()
+		if offset%3600 == 0 {
+			return false
+		}
+		refused++
+		return true
+	}
+	const first = 30 // more than the windows hold that are sent before the first answer
+	for n := range first {
+		b.src.add("INBOX", day.In(time.FixedZone("", 12*3600+45*60)), letterOf(n, strings.Repeat("an odd zone\r\n", 1<<16)))
+	}
+	b.src.add("INBOX", day, letterOf(first, "a plain one"))
+	if r := b.pass(); r.Copied != first+1 || r.NewExceptions != 0 {
 		t.Errorf("%+v", r)
+	}
+	if refused > first/2 {
+		t.Errorf("refused %d times: the target's zones are not remembered", refused)
 	}
 	b.equal("carried")
 	b.quiet("after that")

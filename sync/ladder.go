@@ -27,7 +27,7 @@ func (w *window) climb(ctx context.Context, i int, first error, stored map[uint3
 		steps |= alterKeywords
 	}
 	for _, c := range choices(steps, m.body.size) {
-		message := imapx.AppendMessage{Flags: m.kept, Date: m.date, Body: m.body}
+		message := imapx.AppendMessage{Flags: m.kept, Date: w.inZone(m), Body: m.body}
 		if c&alterKeywords != 0 {
 			message.Flags = system
 		}

@@ -46,6 +46,7 @@ type pass struct {
 	online   bool           // both sides were reached once
 	archives map[int64]bool // pairs whose deferred messages lie in other folders
 	noted    map[told]bool  // exceptions that are in the state and not told yet (ladder.go)
+	zones    map[int]bool   // seconds east of UTC: the target refused dates of these, and took them in UTC
 }
 
 func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) {
@@ -64,6 +65,7 @@ func newPass(ctx context.Context, o Options, set ...func(*pass)) (*pass, error) 
 		deleted:  make(map[int64]int64),
 		noted:    make(map[told]bool),
 		archives: make(map[int64]bool),
+		zones:    make(map[int]bool),
 		progress: time.Now(),
 	}
 	p.window.Store(windowBytes)

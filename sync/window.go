@@ -37,6 +37,17 @@ func (w *window) send(ctx context.Context) (imapx.Pending, error) {
 	return w.dst.Append(ctx, w.batch(w.letters))
 }
 
+// inZone is the date that a message is sent with: in UTC where the target is known to refuse its zone.
+func (w *window) inZone(m *letter) time.Time {
+	_, offset := m.date.Zone()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.zones[offset] {
+		return m.date.UTC()
+	}
+	return m.date
+}
+
 // knowTarget notes, on the way back, the UIDVALIDITY that the rows to come have: the ledger takes them also where the
 // folder itself is never finished.
 func (w *window) knowTarget(ctx context.Context) error {
@@ -51,7 +62,7 @@ func (w *window) knowTarget(ctx context.Context) error {
 func (w *window) batch(letters []*letter) imapx.AppendBatch {
 	b := imapx.AppendBatch{Folder: w.job.raw, Messages: make([]imapx.AppendMessage, len(letters))}
 	for i, m := range letters {
-		b.Messages[i] = imapx.AppendMessage{Flags: m.kept, Date: m.date, Body: m.body}
+		b.Messages[i] = imapx.AppendMessage{Flags: m.kept, Date: w.inZone(m), Body: m.body}
 	}
 	return b
 }
@@ -221,8 +232,13 @@ func (w *window) alone(ctx context.Context, i int, why error, stored map[uint32]
 // redate tries a message with its date in UTC, which is the same, and with the date of its header, which is told.
 func (w *window) redate(ctx context.Context, i int, stored map[uint32]state.Row) (carried bool, err error) {
 	m, row := w.letters[i], &w.intent.Rows[i]
-	if _, offset := m.date.Zone(); offset != 0 {
+	if _, offset := w.inZone(m).Zone(); offset != 0 {
 		refused, err := w.offer(ctx, i, imapx.AppendMessage{Flags: m.kept, Date: m.date.UTC(), Body: m.body}, stored)
+		if refused == nil && err == nil {
+			w.mu.Lock()
+			w.zones[offset] = true
+			w.mu.Unlock()
+		}
 		if refused == nil || err != nil {
 			return err == nil, err
 		}
