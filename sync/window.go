@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -134,6 +135,11 @@ func (w *window) mend(ctx context.Context, rows []state.Row, rest []int, why err
 	}
 	if errors.As(why, &ie) && ie.Kind == imapx.KindLost {
 		return why // what was sent again may still land
+	}
+	if !named(slices.Collect(maps.Values(stored))) { // of what was sent again, too
+		if err := w.reconcile(ctx, stored); err != nil {
+			return err
+		}
 	}
 	all := make([]state.Row, 0, len(stored))
 	for _, r := range w.intent.Rows {
