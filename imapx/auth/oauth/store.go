@@ -19,6 +19,7 @@ const (
 	Folder    = "oauth"
 	plainEnd  = ".json"
 	sealedEnd = ".age"
+	draftEnd  = ".new" // one that is being written; a kill leaves it
 	lockRetry = 50 * time.Millisecond
 )
 
@@ -102,6 +103,7 @@ func (s *Store) Keep(ctx context.Context, r Record) error {
 			return err
 		}
 		path, err := s.write(r)
+		err = errors.Join(err, s.dropDrafts(r.Provider, r.User))
 		if err == nil && old != "" && old != path { // it was of the other kind
 			err = errors.Join(os.Remove(old), syncDir(s.dir))
 		}
@@ -138,8 +140,18 @@ func (s *Store) Forget(ctx context.Context, provider, user string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(os.Remove(path), syncDir(s.dir))
+		return errors.Join(os.Remove(path), s.dropDrafts(provider, user), syncDir(s.dir))
 	})
+}
+
+// dropDrafts removes what kills left of a login: it holds tokens, too.
+func (s *Store) dropDrafts(provider, user string) (err error) {
+	for _, end := range []string{plainEnd, sealedEnd} {
+		if e := os.Remove(filepath.Join(s.dir, fileName(provider, user)+end+draftEnd)); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // locked runs do while no other process changes the login. The lock's file stays: removing it would let two in.
@@ -185,7 +197,7 @@ func (s *Store) write(r Record) (path string, err error) {
 			return "", err
 		}
 	}
-	f, err := os.CreateTemp(s.dir, ".new-*") // 0600
+	f, err := os.OpenFile(path+draftEnd, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // the lock is held
 	if err != nil {
 		return "", err
 	}

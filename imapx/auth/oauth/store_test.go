@@ -77,6 +77,30 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestStoreKilled: what a kill left while a login was written is gone with the next one, whatever kind it was, and with Forget.
+func TestStoreKilled(t *testing.T) {
+	s, dir := tokenServer(t, time.Hour), t.TempDir()
+	_, k := key(t)
+	plain, sealed := oauth.OpenStore(dir, nil), oauth.OpenStore(dir, k)
+	r := record(s, "alice")
+	must(t, plain.Keep(t.Context(), r))
+	all, err := plain.List()
+	must(t, err)
+	left := all[0].Path + ".new"
+	for name, next := range map[string]func() error{
+		"login":           func() error { return plain.Keep(t.Context(), r) },
+		"encrypted login": func() error { return sealed.Keep(t.Context(), r) },
+		"forget":          func() error { return sealed.Forget(t.Context(), "custom", "alice") },
+	} {
+		must(t, sealed.Keep(t.Context(), r))
+		must(t, os.WriteFile(left, []byte(`{"refresh_token": "a piece of a tok`), 0o600))
+		must(t, next())
+		if bytes.Contains(everything(t, dir), []byte("a piece of a tok")) {
+			t.Errorf("%s: a piece of a token is still there", name)
+		}
+	}
+}
+
 func TestStoreProblems(t *testing.T) {
 	s := tokenServer(t, time.Hour)
 	dir := t.TempDir()
