@@ -152,7 +152,7 @@ func (f *nextFlags) pass(c *cobra.Command, a *app, more ...given) error {
 	}
 	s, err := g.next(c.Context(), r, rules)
 	if err == nil {
-		err = g.tell(a.out, s)
+		err = g.tell(a.out, s, a.width)
 	}
 	return errors.Join(failed, err)
 }

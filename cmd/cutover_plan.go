@@ -3,7 +3,9 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -22,7 +24,7 @@ columns where it has them. Nobody is asked, and nothing is changed.`
 type planFlags struct {
 	cutoverFlags
 	at        localTime
-	ttl       interval
+	ttl       ttlSpan
 	quietDays int
 	language  language
 }
@@ -47,8 +49,37 @@ func (t *localTime) String() string {
 }
 func (*localTime) Type() string { return "TIME" }
 
+// ttlSpan is how long resolvers keep a record, at most a week: longer ones are cut to that (RFC 8767 section 4).
+type ttlSpan time.Duration
+
+const mostTTL = 7 * 24 * time.Hour
+
+func (t *ttlSpan) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if seconds, e := strconv.ParseUint(text, 10, 31); e == nil {
+		d, err = time.Duration(seconds)*time.Second, nil
+	} else if number, isDays := strings.CutSuffix(text, "d"); isDays {
+		days, e := strconv.ParseUint(number, 10, 8)
+		d, err = time.Duration(days)*24*time.Hour, e
+	}
+	if err != nil || d < time.Second || d > mostTTL {
+		return errors.New("write a TTL up to 7d such as 1d, 12h, 5m, or its seconds as in the zone: 86400")
+	}
+	*t = ttlSpan(d)
+	return nil
+}
+
+func (t *ttlSpan) String() string {
+	if d := time.Duration(*t); d%(24*time.Hour) != 0 {
+		return shortDuration(d)
+	}
+	return fmt.Sprintf("%dd", time.Duration(*t)/(24*time.Hour))
+}
+
+func (*ttlSpan) Type() string { return "TIME" }
+
 func newCutoverPlan(a *app) *cobra.Command {
-	f := &planFlags{cutoverFlags: newCutoverFlags(), ttl: interval(24 * time.Hour), language: "en"}
+	f := &planFlags{cutoverFlags: newCutoverFlags(), ttl: ttlSpan(24 * time.Hour), language: "en"}
 	c := &cobra.Command{
 		Use:   "plan --accounts FILE",
 		Short: "Print the schedule of a move, with its commands",
@@ -70,6 +101,9 @@ func newCutoverPlan(a *app) *cobra.Command {
 		if f.quietDays < 1 || f.quietDays > 365 {
 			return usagef("", "--quiet-days %d: it is from 1 to 365", f.quietDays)
 		}
+		if !f.at.IsZero() && f.at.Before(time.Now()) {
+			a.warn("--switch %s is over: the times of this plan are, too", f.at.String())
+		}
 		r, err := f.view(c, a)
 		if err != nil {
 			return err
@@ -90,15 +124,17 @@ func newCutoverPlan(a *app) *cobra.Command {
 
 // planned is what the words of a plan are filled with.
 type planned struct {
-	Groups  []plannedGroup
-	Lower   string // when the TTL is lowered at the latest
-	Copy    string // when copying begins
+	Table   []plannedGroup // all
+	Groups  []plannedGroup // those with a name, which steps can be for
+	Lower   string         // when the TTL is lowered at the latest
+	Copy    string         // when copying begins
 	Check   string
 	Switch  string
 	Tail    string // when the tail ends at the earliest
 	TTL     string
 	Quiet   int
 	Flags   string // that every command over the list has
+	List    string // --accounts alone
 	Domains string // of all groups, with the state folder, for a command line
 	Left    []plannedLeft
 	Columns string // where the list may say more
@@ -115,14 +151,17 @@ type plannedGroup struct {
 type plannedLeft struct{ Account, What, Value string }
 
 func (f *planFlags) plan(r *listRun) planned {
-	p := planned{TTL: shortDuration(time.Duration(f.ttl)), Quiet: f.quietDays, Flags: r.commandLine(), Columns: strings.Join(notCarried(), ", ")}
+	p := planned{TTL: f.ttl.String(), List: "--accounts " + oneWord(r.f.list.file), Quiet: f.quietDays, Flags: r.commandLine(), Columns: strings.Join(notCarried(), ", ")}
 	day := 24 * time.Hour
 	p.Copy, p.Check = f.when(-7*day), f.when(-8*day)
-	p.Lower = f.when(-time.Duration(f.ttl) - 2*day)
+	p.Lower = f.when(-time.Duration(f.ttl) - day) // a day for name servers that are slow to take it over
 	p.Switch, p.Tail = f.when(0), f.when(time.Duration(f.quietDays)*day)
 	var domains []string
 	for _, g := range r.groupViews() {
-		p.Groups = append(p.Groups, plannedGroup{markdownCell(g.name), oneWord(g.name), len(g.members), g.state})
+		p.Table = append(p.Table, plannedGroup{markdownCell(g.title()), oneWord(g.name), len(g.members), g.state})
+		if g.name != "" {
+			p.Groups = append(p.Groups, p.Table[len(p.Table)-1])
+		}
 		for _, domain := range g.domains(r) {
 			domains = append(domains, oneWord(domain))
 		}
@@ -147,7 +186,7 @@ func (f *planFlags) when(from time.Duration) string {
 	if !f.at.IsZero() {
 		return f.at.Add(from).Format("2006-01-02 15:04")
 	}
-	days := int(from / (24 * time.Hour))
+	days := int(math.Floor(from.Hours() / 24)) // rather earlier than too late
 	switch word := map[language]string{"de": "Umstellung", "en": "switch"}[f.language]; {
 	case days < 0:
 		return fmt.Sprintf("%s − %d d", word, -days)

@@ -22,7 +22,7 @@ const planEnglish = `# Move of mailboxes
 
 | group | accounts | state |
 | --- | ---: | --- |
-{{range .Groups}}| {{.Name}} | {{.Accounts}} | {{.State}} |
+{{range .Table}}| {{.Name}} | {{.Accounts}} | {{.State}} |
 {{end}}
 ## Schedule
 
@@ -52,6 +52,14 @@ Every night from then on, from cron: ` + "`mailmove sync {{.Flags}} --quiet`" + 
 {{end}}` + "```" + `
 
 That makes the final pass of each group. When it has ended, the same command says whether the switch is safe.
+Where the old server is yours and stays for a while, it can lead on what still reaches it (docs/coexistence.md);
+NEW is the new server:
+
+` + "```" + `
+{{range .Groups}}mailmove export postfix {{$.List}} --group {{.Word}} --relay NEW --to /etc/postfix/moved
+{{end}}{{range .Groups}}mailmove export dovecot {{$.List}} --group {{.Word}} --target NEW --to /etc/dovecot/moved
+{{end}}` + "```" + `
+
 Let the MX records lead to the new server, and say so:
 
 ` + "```" + `
@@ -92,7 +100,7 @@ const planGerman = `# Umzug von Postfächern
 
 | Gruppe | Konten | Stand |
 | --- | ---: | --- |
-{{range .Groups}}| {{.Name}} | {{.Accounts}} | {{.State}} |
+{{range .Table}}| {{.Name}} | {{.Accounts}} | {{.State}} |
 {{end}}
 ## Zeitplan
 
@@ -122,6 +130,14 @@ Von da an jede Nacht, aus cron: ` + "`mailmove sync {{.Flags}} --quiet`" + `
 {{end}}` + "```" + `
 
 Das macht den letzten Abgleich jeder Gruppe. Ist er fertig, sagt derselbe Befehl, ob die Umstellung sicher ist.
+Wer den alten Server selbst betreibt und noch stehen lässt, kann ihn weiterleiten lassen, was dort noch ankommt
+(docs/coexistence.md); NEU ist der neue Server:
+
+` + "```" + `
+{{range .Groups}}mailmove export postfix {{$.List}} --group {{.Word}} --relay NEU --to /etc/postfix/moved
+{{end}}{{range .Groups}}mailmove export dovecot {{$.List}} --group {{.Word}} --target NEU --to /etc/dovecot/moved
+{{end}}` + "```" + `
+
 Die MX-Einträge auf den neuen Server zeigen lassen und das mitteilen:
 
 ` + "```" + `

@@ -148,7 +148,8 @@ func (f *sheetsFlags) page() (sheetPage, error) {
 // write makes the pages, each in one step.
 func (f *sheetsFlags) write(r *listRun, page sheetPage) error {
 	if err := os.MkdirAll(f.out, 0o700); err != nil {
-		return &failure{code: exitOutput, what: "--out " + f.out + ": " + cause(err).Error(), err: err}
+		return &failure{code: exitOutput, what: "--out " + f.out + ": " + cause(err).Error(), err: err,
+			hint: folderHint(err, filepath.Dir(filepath.Clean(f.out)), "name another folder")}
 	}
 	row := newRowFlags(nil)
 	written := int64(0)

@@ -65,6 +65,7 @@ func newCutoverStatus(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.warnNoState(f.stateDir, r.dir)
 		for _, g := range r.groupViews() {
 			s, err := g.next(c.Context(), r, rules)
 			if err != nil {
@@ -73,7 +74,7 @@ func newCutoverStatus(a *app) *cobra.Command {
 			if f.json {
 				err = printJSON(a.out, g.record(s))
 			} else {
-				err = g.tell(a.out, s)
+				err = g.tell(a.out, s, a.width)
 			}
 			if err != nil {
 				return err
@@ -84,16 +85,24 @@ func newCutoverStatus(a *app) *cobra.Command {
 	return c
 }
 
-// tell prints a group with its next step.
-func (g *groupView) tell(w io.Writer, s step) error {
+// tell prints a group with its next step, in lines of at most width columns.
+func (g *groupView) tell(w io.Writer, s step, width int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s%s, %s\n", ui.Clean(g.name), g.state, g.sinceText(), ui.Plural(int64(len(g.members)), "account"))
-	fmt.Fprintf(&b, "  next: %s\n", s.what)
+	b.WriteString(hanging("", fmt.Sprintf("%s: %s%s, %s", g.title(), g.state, g.sinceText(), ui.Plural(int64(len(g.members)), "account")), width))
+	b.WriteString(hanging("  next: ", s.what, width))
 	for _, why := range s.why {
-		fmt.Fprintf(&b, "  not yet: %s\n", why)
+		b.WriteString(hanging("  not yet: ", why, width))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// title is the group's name, fit for a line.
+func (g *groupView) title() string {
+	if g.name == "" {
+		return "(no group)" // rows that cannot be read far enough
+	}
+	return ui.Clean(g.name)
 }
 
 func (g *groupView) sinceText() string {

@@ -151,7 +151,7 @@ type ready struct{ before, after func(temp string) error }
 // place writes a file beside its place and renames it.
 func (x *export) place(path string, text []byte, like fs.FileInfo, with ready) (err error) {
 	failed := func(err error) error {
-		return &failure{code: exitOutput, err: err, what: "--to " + path + ": " + cause(err).Error(), hint: "the map that was there is still in use"}
+		return &failure{code: exitOutput, err: err, what: "--to " + path + ": " + cause(err).Error(), hint: folderHint(err, filepath.Dir(path), "the map that was there is still in use")}
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

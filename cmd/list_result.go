@@ -5,12 +5,14 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/ui"
@@ -140,6 +142,19 @@ func (r *listRun) asOurs() (header []string, rows [][]string) {
 	return header, rows
 }
 
+// folderHint says what to do about a file that cannot be made; usual is for any other reason than its folder.
+func folderHint(err error, dir, usual string) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "the folder " + dir + " is not there: make it, or name another"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "this user may not write in the folder " + dir + ": name another, or run it as one who may"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "there is no room in the folder " + dir + ": make some, or name another"
+	}
+	return usual
+}
+
 // writeWhole puts a file in its place in one step: who reads it sees the old one or the new one. It is for its owner only,
 // but where the one that was there was for others too.
 func writeWhole(flag, path string, data []byte) (err error) {
@@ -149,7 +164,7 @@ func writeWhole(flag, path string, data []byte) (err error) {
 	}
 	failed := func(err error) error {
 		return &failure{code: exitOutput, err: err, what: fmt.Sprintf("%s %s: %v", flag, path, cause(err)),
-			hint: "the work is done and in the state; mailmove status shows it"}
+			hint: folderHint(err, filepath.Dir(path), "the work is done and in the state; mailmove status shows it")}
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

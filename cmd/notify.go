@@ -99,11 +99,12 @@ type recipient struct {
 	channel, name string
 }
 
-// prepare makes what tells. It connects nowhere. Without --notify nobody is told of anything.
+// prepare makes what tells. It connects nowhere. Without --notify nobody is told of anything, nor in a dry run, which asks for
+// no password either.
 func (n *notifyFlags) prepare(ctx context.Context, t terminal, dryRun bool) (*notices, error) {
 	out := &notices{on: n.on, channels: make(map[string]notify.Channel)}
 	to, err := n.recipients()
-	if err != nil || len(to) == 0 || dryRun {
+	if err != nil || len(to) == 0 {
 		return out, err
 	}
 	hooks, commands := make(map[string]notify.Channel), make(map[string]notify.Channel)
@@ -134,9 +135,12 @@ func (n *notifyFlags) prepare(ctx context.Context, t terminal, dryRun bool) (*no
 	}
 	out.channels[byHook], out.channels[byCommand] = byDigest(hooks), byDigest(commands)
 	if slices.ContainsFunc(out.to, func(r recipient) bool { return r.channel == byMail }) {
-		if out.channels[byMail], err = n.mailer(ctx, t); err != nil {
+		if out.channels[byMail], err = n.mailer(ctx, t, dryRun); err != nil {
 			return out, err
 		}
+	}
+	if dryRun {
+		return &notices{on: n.on, channels: make(map[string]notify.Channel)}, nil
 	}
 	return out, nil
 }
@@ -175,8 +179,8 @@ func isAddress(text string) bool {
 	return err == nil && a.Address == text && !strings.ContainsAny(text, "\r\n")
 }
 
-// mailer makes the channel of mails.
-func (n *notifyFlags) mailer(ctx context.Context, t terminal) (notify.Channel, error) {
+// mailer makes the channel of mails; without its password where it is only looked at.
+func (n *notifyFlags) mailer(ctx context.Context, t terminal, looked bool) (notify.Channel, error) {
 	switch {
 	case n.server == "":
 		return nil, usagef("for example --smtp smtps://mail.example.org", "--notify by mail without --smtp")
@@ -217,6 +221,8 @@ func (n *notifyFlags) mailer(ctx context.Context, t terminal) (notify.Channel, e
 		if m.Clear {
 			return nil, usagef("leave out --smtp-user, or --smtp-tls none", "a password is not sent to --smtp without TLS")
 		}
+	}
+	if m.User != "" && !looked {
 		secret, err := n.pass.read(ctx, m.User+" at "+host, t)
 		if err != nil {
 			return nil, err

@@ -68,6 +68,7 @@ func newOAuthList(a *app) *cobra.Command {
 		if err != nil {
 			return storeError(err)
 		}
+		a.warnNoState(f.stateDir, f.stateDir)
 		if asJSON {
 			return listLoginsJSON(a, all)
 		}

@@ -78,7 +78,8 @@ func (p *probing) run(ctx context.Context, where string) error {
 	if err != nil {
 		return err
 	}
-	var first error
+	var failed []error
+	told := 0 // the one of failed that ends the command
 	for _, s := range servers {
 		found, err := p.try(ctx, s)
 		var x *imapx.Error
@@ -86,11 +87,18 @@ func (p *probing) run(ctx context.Context, where string) error {
 		if !next {
 			return errors.Join(p.print(found), err)
 		}
-		if first == nil || x.Kind == imapx.KindTLS {
-			first = err
+		if failed = append(failed, err); x.Kind == imapx.KindTLS {
+			told = len(failed) - 1
 		}
 	}
-	return first
+	for i, err := range failed {
+		if line, _ := describe(err); i != told {
+			if _, err := io.WriteString(p.a.err, ui.Clean(line)+"\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return failed[told]
 }
 
 // servers are what is tried in turn, with the user to log in as in User.

@@ -151,6 +151,8 @@ func TestProbe(t *testing.T) {
 		"no address":             {exitUsage, "mail address", []string{"@"}},
 		"nothing":                {exitUsage, "one mail address, host or URL", nil},
 		"a dead port":            {exitConnectSrc, "nothing listens", []string{"imaps://127.0.0.1:1"}},
+		"both ports dead":        {exitConnectSrc, "cannot reach 127.0.0.9:143: nothing listens at 127.0.0.9:143 (connection refused)\nmailmove: cannot reach 127.0.0.9:993", []string{"127.0.0.9"}},
+		"a password in it":       {exitUsage, "use --password-file", []string{"imaps://a:b@mail.old.example"}},
 	} {
 		code, out, said := probed(t, "wr0ng", c.args...)
 		if code != c.code || !strings.Contains(said, c.says) || strings.Contains(said, "---") {

@@ -53,3 +53,10 @@ func mailboxID(ep imapx.Endpoint) string {
 func endpointText(ep imapx.Endpoint) string {
 	return mailboxID(ep) + ":" + itoa(ep.Port)
 }
+
+// warnNoState tells who only looks that the folder given by --state-dir is not there: nothing in it looks like a fresh start.
+func (a *app) warnNoState(flag, dir string) {
+	if flag != "" && !exists(dir) {
+		a.warn("there is no folder %s: is that the --state-dir of the passes?", dir)
+	}
+}

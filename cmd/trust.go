@@ -104,6 +104,7 @@ func newTrustList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.warnNoState(s.stateDir, dir)
 		var all []fleet.TrustedCertificate
 		if exists(filepath.Join(dir, fleet.FileName)) { // who only looks makes no file
 			f, err := fleet.Open(c.Context(), dir)

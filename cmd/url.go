@@ -60,7 +60,7 @@ func parseAddress(flag, s string) (address, error) {
 // parseBare reads "host" and "host:port", which mean implicit TLS.
 func parseBare(flag, s string) (address, error) {
 	if strings.ContainsRune(s, '@') {
-		return address{}, usagef("give the host with "+flag+" and the user with "+flag+"-user",
+		return address{}, usagef("give the host with "+flag+" and the user with "+beside(flag, "-user"),
 			"%s: a host name has no @", flag)
 	}
 	host, port, err := parseHostPort(flag, s)
@@ -70,19 +70,27 @@ func parseBare(flag, s string) (address, error) {
 // parseUser decodes the user of a URL: all before the last "@", so that addresses need no %40.
 func parseUser(flag, s string) (string, error) {
 	if strings.ContainsRune(s, ':') {
-		return "", usagef("command lines are seen by every user of a machine: use "+flag+"-password-file, "+
-			flag+"-password-command or the environment (a colon in a user name is %3A)",
+		return "", usagef("command lines are seen by every user of a machine: use "+beside(flag, "-password-file")+", "+
+			beside(flag, "-password-command")+" or the environment (a colon in a user name is %3A)",
 			"%s: a password in a URL is refused", flag)
 	}
 	user, err := url.PathUnescape(s)
 	if err != nil {
-		return "", usagef("write %25 for a percent sign, or give the user with "+flag+"-user",
+		return "", usagef("write %25 for a percent sign, or give the user with "+beside(flag, "-user"),
 			"%s: the user holds a %% that is no %%-code", flag)
 	}
 	if user == "" {
 		return "", usagef("", "%s: the user before the @ is empty", flag)
 	}
 	return user, checkUser(flag, user)
+}
+
+// beside is a flag that belongs to another: --source-user to --source. What stands without a flag, as ENDPOINT does, has --user.
+func beside(flag, part string) string {
+	if !strings.HasPrefix(flag, "--") {
+		flag = "-"
+	}
+	return flag + part
 }
 
 // checkUser refuses what no server takes and what could disturb a terminal.

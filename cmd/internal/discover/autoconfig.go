@@ -42,7 +42,7 @@ func (f *Found) byFile(ctx context.Context, client *http.Client, address, domain
 		shown, _, _ := strings.Cut(place, "?")
 		config, err := fetch(ctx, &own, place)
 		if err != nil {
-			f.note("%s: %v", shown, err)
+			f.note("%s: %s", shown, words(err))
 			continue
 		}
 		if f.take(config, shown, address, domain) > 0 {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -90,7 +91,7 @@ func (f *Found) bySRV(ctx context.Context, r *net.Resolver, domain string) {
 			f.note("%s: no SRV record", name)
 			continue
 		case err != nil && len(records) == 0:
-			f.note("%s: %v", name, err)
+			f.note("%s: %s", name, words(err))
 			continue
 		}
 		for _, record := range records[:min(len(records), mostServers)] {
@@ -120,4 +121,26 @@ func plainHost(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
 	}) < 0
+}
+
+// words says why something could not be asked, without the addresses of resolvers and sockets.
+func words(err error) string {
+	var (
+		dns  *net.DNSError
+		wait net.Error
+		op   *net.OpError
+	)
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "there is no host " + dns.Name
+	case errors.As(err, &wait) && wait.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &dns):
+		return "the DNS gives no answer for " + dns.Name
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there"
+	case errors.As(err, &op) && op.Err != nil:
+		return op.Err.Error()
+	}
+	return err.Error()
 }

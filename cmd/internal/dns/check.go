@@ -2,6 +2,7 @@ package dns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,7 +104,11 @@ func (l *looker) domain(ctx context.Context, name string) (Domain, error) {
 	l.d = Domain{Name: name, Plan: Plan{Low: l.c.low(name), Earliest: l.now}}
 	z, err := l.zoneOf(ctx, name, 0)
 	if err != nil {
-		l.find("delegation", Failed, "is the name right, and may this machine ask name servers anywhere (port 53, UDP and TCP)?", "%s", short(err.Error()))
+		next := "is the name right, and may this machine ask name servers anywhere (port 53, UDP and TCP)?"
+		if errors.Is(err, errNoWayOut) {
+			next = "port 53 must be open to anywhere, UDP and TCP: run it on a machine where it is; a resolver cannot stand in for that"
+		}
+		l.find("delegation", Failed, next, "%s", short(err.Error()))
 		return l.d, l.ended(ctx)
 	}
 	l.addZone(ctx, z)

@@ -134,6 +134,11 @@ func TestNoWayToTheRoots(t *testing.T) {
 	if r.Safe(noon()) == nil {
 		t.Error("safe")
 	}
+	r = check(t, w, Config{Roots: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.9:9")}})
+	wants(t, r, "delegation", Failed, "reaches no name server of the root: no answer from any of 2 addresses")
+	if next := r.Domains[0].Findings[0].Next; !strings.Contains(next, "must be open to anywhere") {
+		t.Errorf("next: %s", next)
+	}
 }
 
 // A zone that asks for ever more is cut short.

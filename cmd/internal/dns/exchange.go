@@ -20,6 +20,7 @@ const tries = 2
 
 var (
 	errNoAnswer = errors.New("no answer")
+	errNoWayOut = errors.New("this machine reaches no name server of the root")
 	errNoRoute  = errors.New("this machine has no way there")
 	errTooMany  = errors.New("more questions than one domain may take")
 )

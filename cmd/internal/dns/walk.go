@@ -167,8 +167,10 @@ func (w *walk) delegation(m *miekg.Msg, records []miekg.RR, parent *zone, name s
 // with a referral. Addresses that gave no answer before come last: each costs the whole time to wait.
 func (w *walk) askZone(ctx context.Context, z *zone, name string, qtype uint16, depth int) (*miekg.Msg, error) {
 	last := fmt.Errorf("%s has no name server with an address", zoneText(z.name))
+	tried, silent := 0, 0
 	for at := range w.places(ctx, z, depth, &last) {
 		m, err := w.ask(ctx, at.addr, name, qtype, false)
+		tried++
 		switch {
 		case err == nil && (authoritative(m) || w.referral(m, z, miekg.CanonicalName(name)) != nil):
 			return m, nil
@@ -177,10 +179,17 @@ func (w *walk) askZone(ctx context.Context, z *zone, name string, qtype uint16, 
 		case ctx.Err() != nil, errors.Is(err, errTooMany):
 			return nil, err
 		default:
+			silent++
 			w.mu.Lock()
 			w.silent[at.addr] = true
 			w.mu.Unlock()
 			last = fmt.Errorf("name server %s (%s) of %s: %w", at.name, at.addr.Addr(), zoneText(z.name), err)
+		}
+	}
+	if silent == tried && tried > 1 { // which of them was the last says nothing
+		last = fmt.Errorf("name servers of %s: %w from any of %d addresses", zoneText(z.name), errNoAnswer, tried)
+		if z.name == "." {
+			last = fmt.Errorf("%w: %w from any of %d addresses", errNoWayOut, errNoAnswer, tried)
 		}
 	}
 	return nil, last
