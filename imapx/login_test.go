@@ -131,6 +131,15 @@ func TestExchanges(t *testing.T) {
 			s.said()
 			s.send("* BYE s3cret shutting down\n")
 		}, password, imapx.KindLost, "[hidden] shutting down", ""},
+		// Servers repeat what they refuse, and the base64 of PLAIN is the password to anybody who reads it.
+		"repeats the command": {"AUTH=PLAIN SASL-IR LOGINDISABLED", func(s *scripted, tag string) {
+			s.send("%s BAD no such command: AUTHENTICATE PLAIN %s\n", tag, b64("\x00u\x00s3cret"))
+		}, password, imapx.KindAuth, "AUTHENTICATE PLAIN [hidden]", auth.Plain},
+		"repeats an answer": {"AUTH=XOAUTH2", func(s *scripted, tag string) {
+			s.send("+ \n")
+			s.said()
+			s.send("%s NO what is %s?\n", tag, b64("user=u\x01auth=Bearer tok3n\x01\x01"))
+		}, token, imapx.KindAuth, "what is [hidden]?", auth.XOAuth2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
@@ -150,6 +159,11 @@ func TestExchanges(t *testing.T) {
 				t.Errorf("asked %d times", asked)
 			}
 			noSecrets(t, trace.String()+fmt.Sprint(err), e)
+			for word := range strings.FieldsSeq(trace.String() + fmt.Sprint(err)) {
+				if b, _ := base64.StdEncoding.DecodeString(strings.Trim(word, "?.:")); strings.Contains(string(b), "s3cret") || strings.Contains(string(b), "tok3n") {
+					t.Errorf("the login is in %q", word)
+				}
+			}
 			if strings.Contains(trace.String(), b64("s3cret")) || strings.Contains(trace.String()+fmt.Sprint(err), "s3cret") {
 				t.Errorf("the secret is in\n%s", trace)
 			}

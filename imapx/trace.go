@@ -16,14 +16,24 @@ const shownLine = 4 << 10
 // tracer writes one line at a time, each in one Write. What it is given holds neither secrets nor literals;
 // scrub is a second line of defence, for a server that repeats a password in its answer.
 type tracer struct {
-	w     io.Writer
-	id    string
-	scrub *strings.Replacer
-	sasl  atomic.Bool // a SASL exchange goes on: its challenges are not shown, for salt and proof are enough to guess a password
+	w       io.Writer
+	id      string
+	scrub   atomic.Pointer[strings.Replacer]
+	secrets []auth.Secret // of hide
+	sasl    atomic.Bool   // a SASL exchange goes on: its challenges are not shown, for salt and proof are enough to guess a password
 }
 
 func newTracer(w io.Writer, id string, secrets ...auth.Secret) *tracer {
-	return &tracer{w: w, id: id, scrub: scrubber(secrets)}
+	t := &tracer{w: w, id: id, secrets: secrets}
+	t.scrub.Store(scrubber(secrets))
+	return t
+}
+
+// hide takes a line of a login, as it is sent, for a secret from now on: servers repeat a command that they refuse, and in
+// the base64 of PLAIN a password does not look like its own. One goroutine at a time may call it.
+func (t *tracer) hide(line auth.Secret) {
+	t.secrets = append(t.secrets, line)
+	t.scrub.Store(scrubber(t.secrets))
 }
 
 func (t *tracer) line(direction, text string) {
@@ -31,7 +41,7 @@ func (t *tracer) line(direction, text string) {
 		return
 	}
 	// A trace that cannot be written must not stop mail from moving.
-	_, _ = io.WriteString(t.w, t.id+" "+direction+": "+wire.Visible(t.scrub.Replace(text), shownLine)+"\n")
+	_, _ = io.WriteString(t.w, t.id+" "+direction+": "+wire.Visible(t.scrub.Load().Replace(text), shownLine)+"\n")
 }
 
 // received traces a frame; of its literals the text has only the sizes.
@@ -46,7 +56,7 @@ func (t *tracer) received(text []byte) {
 }
 
 // clean makes a server's words fit for an error or a log.
-func (t *tracer) clean(text string) string { return wire.Visible(t.scrub.Replace(text), 500) }
+func (t *tracer) clean(text string) string { return wire.Visible(t.scrub.Load().Replace(text), 500) }
 
 func scrubber(secrets []auth.Secret) *strings.Replacer {
 	var pairs []string
