@@ -59,12 +59,12 @@ func (c *Client) margin(r Record) time.Duration {
 
 // renew asks for an access token and puts what came into the record.
 func (c *Client) renew(ctx context.Context, r *Record) (auth.Token, error) {
-	asking, cancel := c.context(ctx)
-	defer cancel()
+	a := c.ask(ctx)
+	defer a.end()
 	p := Person{ClientID: r.ClientID, ClientSecret: r.ClientSecret, TokenURL: r.TokenURL, Scopes: r.Scopes}
 	where := hostOf(r.TokenURL)
-	t, err := p.config().TokenSource(asking, &oauth2.Token{RefreshToken: r.RefreshToken}).Token()
-	token, err := c.token(ctx, t, err, where)
+	t, err := p.config().TokenSource(a.ctx, &oauth2.Token{RefreshToken: r.RefreshToken}).Token()
+	token, err := c.token(ctx, t, a.because(err), where)
 	if err != nil {
 		var e *auth.TokenError
 		if errors.As(err, &e) && e.Permanent {
