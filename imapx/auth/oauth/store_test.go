@@ -178,6 +178,55 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// A run with a key renews logins that were kept without one, too, and leaves them in their kind: with the used refresh token in
+// one file and the next in another, the login would be lost.
+func TestRenewalKeepsTheKind(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	_, k := key(t)
+	for _, how := range []*oauth.Key{nil, k} {
+		dir := t.TempDir()
+		must(t, oauth.OpenStore(dir, how).Keep(t.Context(), record(s, "alice")))
+		for run := range 3 {
+			store := oauth.OpenStore(dir, k)
+			tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
+			must(t, err)
+			first, _, err := tokens.Get(t.Context())
+			must(t, err)
+			if _, err := tokens.Renew(t.Context(), first); err != nil {
+				t.Errorf("run %d: %v", run, err)
+			}
+			if all, err := store.List(); err != nil || len(all) != 1 || all[0].Sealed != (how != nil) {
+				t.Errorf("run %d: %+v %v", run, all, err)
+			}
+		}
+	}
+}
+
+// A kill between two steps of Keep leaves two files: the later one counts, and both are forgotten.
+func TestTwoKinds(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	_, k := key(t)
+	for _, kinds := range [][2]*oauth.Key{{nil, k}, {k, nil}} {
+		dirs, logins := [2]string{t.TempDir(), t.TempDir()}, [2]oauth.Record{record(s, "alice"), record(s, "alice")}
+		for i, dir := range dirs {
+			must(t, oauth.OpenStore(dir, kinds[i]).Keep(t.Context(), logins[i]))
+		}
+		old, err := filepath.Glob(filepath.Join(dirs[0], oauth.Folder, "*alice.[ja]*"))
+		must(t, err)
+		past := time.Now().Add(-time.Minute)
+		must(t, os.Chtimes(old[0], past, past))
+		must(t, os.Rename(old[0], filepath.Join(dirs[1], oauth.Folder, filepath.Base(old[0]))))
+		store := oauth.OpenStore(dirs[1], k)
+		if got, err := store.Load("custom", "alice"); err != nil || got.RefreshToken != logins[1].RefreshToken {
+			t.Errorf("%v %v", got, err)
+		}
+		must(t, store.Forget(t.Context(), "custom", "alice"))
+		if all, err := store.List(); err != nil || len(all) > 0 {
+			t.Errorf("left: %+v %v", all, err)
+		}
+	}
+}
+
 // A refresh token that is refused stays as it is, and the error says what to do.
 func TestRefreshRefused(t *testing.T) {
 	s := tokenServer(t, time.Hour)
