@@ -258,8 +258,8 @@ func TestRefusedKeptToken(t *testing.T) {
 	must(t, store.Keep(t.Context(), r))
 	tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
 	must(t, err)
-	first, _, err := tokens.Get(t.Context())
-	if err != nil || first.Value.Reveal() != "kept" || s.Asked("refresh_token") != 0 {
+	first, again, err := tokens.Get(t.Context())
+	if err != nil || !again || first.Value.Reveal() != "kept" || s.Asked("refresh_token") != 0 {
 		t.Fatalf("%v, asked %d", err, s.Asked("refresh_token"))
 	}
 	second, err := tokens.Renew(t.Context(), first)

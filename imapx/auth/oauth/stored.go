@@ -33,7 +33,7 @@ func (c *Client) Kept(s *Store, provider, user string) (*auth.Tokens, error) {
 		err = s.Change(ctx, provider, user, func(r *Record) (bool, error) {
 			// Another process may have asked meanwhile. A token that was given before was refused or is over.
 			if r.AccessToken != "" && r.AccessToken != given && c.now().Add(c.margin(*r)).Before(r.Expires) {
-				token = auth.Token{Value: auth.NewSecret(r.AccessToken), Expires: r.Expires}
+				token = auth.Token{Value: auth.NewSecret(r.AccessToken), Expires: r.Expires, Used: true}
 				return false, nil
 			}
 			token, err = c.renew(ctx, r)
