@@ -55,7 +55,7 @@ func (d *dialogue) verdict(h *command, err error) error {
 	switch {
 	case errors.As(err, &said) && said.Kind == KindAuth:
 		if d.broken != nil {
-			said.Text, said.Err = d.broken.Error(), d.broken
+			said.Text, said.Err = d.c.trace.clean(d.broken.Error()), d.broken // it may quote a challenge
 		} else if why := d.x.Refusal(); why != "" {
 			said.Text = strings.TrimSuffix(strings.TrimSpace(said.Text+"; "+d.c.trace.clean(why)), "; ")
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,37 @@ func TestExchanges(t *testing.T) {
 				t.Errorf("the secret is in\n%s", trace)
 			}
 		})
+	}
+}
+
+// What of an answer is quoted is short and fit for a terminal, and never a part of a secret.
+func TestQuotedAnswers(t *testing.T) {
+	e := serve(t, func(s *scripted) {
+		s.send("* OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256 SASL-IR] hi\n")
+		tag := s.expect("AUTHENTICATE .*")
+		s.send("+ %s\n", base64.StdEncoding.EncodeToString([]byte("\x1b[2J"+strings.Repeat("x", 100_000)+",s=,i=1")))
+		s.said()
+		s.send("%s BAD given up\n", tag)
+	})
+	e.Password = auth.NewSecret("hunter2hunter2hunter2")
+	_, err := imapx.DialSource(within(t, 10*time.Second), e, imapx.Options{})
+	var x *imapx.Error
+	if !errors.As(err, &x) || !strings.Contains(x.Text, "SCRAM") || strings.ContainsRune(x.Text, 0x1b) || len(x.Text) > 1000 {
+		t.Errorf("%.2000v", err)
+	}
+	for _, before := range []int{190, 490, 8 << 10} {
+		e = serve(t, func(s *scripted) {
+			s.send("* OK [CAPABILITY IMAP4rev1] hi\n")
+			tag := s.expect("LOGIN .*")
+			s.send("*%s%s\n%s OK in\n", strings.Repeat("a", before), "hunter2hunter2hunter2", tag)
+			s.rest()
+		})
+		e.Password = auth.NewSecret("hunter2hunter2hunter2")
+		trace, log := &lockedBuffer{}, &lockedBuffer{}
+		dialScripted(t, e, imapx.Options{Trace: trace, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		if said := trace.String() + log.String(); strings.Contains(said, "hunter2") || !strings.Contains(log.String(), "malformed") {
+			t.Errorf("after %d bytes: %s", before, said)
+		}
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // shownLine bounds a traced line in bytes of the protocol.
 const shownLine = 4 << 10
 
+// scrubbed bounds what of a line is looked through for secrets. It is far more than what is shown and a secret together: one
+// that was cut would not be found.
+const scrubbed = 256 << 10
+
 // tracer writes one line at a time, each in one Write. What it is given holds neither secrets nor literals;
 // scrub is a second line of defence, for a server that repeats a password in its answer.
 type tracer struct {
@@ -51,7 +55,7 @@ func (t *tracer) received(text []byte) {
 	case t.sasl.Load() && len(text) > 0 && text[0] == '+':
 		t.line("S", "+ [challenge]")
 	default:
-		t.line("S", string(text[:min(len(text), 2*shownLine)]))
+		t.line("S", string(text[:min(len(text), scrubbed)]))
 	}
 }
 
