@@ -2,11 +2,16 @@ package oauth_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,6 +204,53 @@ func TestRenewalKeepsTheKind(t *testing.T) {
 				t.Errorf("run %d: %+v %v", run, all, err)
 			}
 		}
+	}
+}
+
+// A pass that is stopped while a login is renewed: the server has taken the refresh token, so its answer must not be lost.
+func TestRenewalOutlivesAStop(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int64
+	first := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm() // a broken one is the server's to refuse
+		said, err := http.PostForm(s.URL()+"/token", r.PostForm)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer said.Body.Close()
+		if asked.Add(1) == 1 {
+			defer close(first)
+			cancel()
+			time.Sleep(200 * time.Millisecond) // a client that goes has gone by then
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(said.StatusCode)
+		_, _ = io.Copy(w, said.Body)
+	}))
+	defer slow.Close()
+	store, r := oauth.OpenStore(t.TempDir(), nil), record(s, "alice")
+	r.TokenURL = slow.URL
+	must(t, store.Keep(t.Context(), r))
+	tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
+	must(t, err)
+	_, _, _ = tokens.Get(ctx) // who gives up may get what came, or not
+	<-first
+	token, err := tokens.Renew(t.Context(), auth.Token{Value: auth.NewSecret("refused")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err = tokens.Renew(t.Context(), token); err != nil { // and the next refresh token is known
+		t.Error(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	before := s.Asked("refresh_token")
+	if _, err := tokens.Renew(over, token); err == nil || s.Asked("refresh_token") != before {
+		t.Errorf("a token is asked for when all is over: %v", err)
 	}
 }
 
