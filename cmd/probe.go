@@ -139,8 +139,6 @@ func (p *probing) search(ctx context.Context, where string) ([]discover.Server, 
 
 // try examines one server. It logs in where a user is known and the server is vouched for.
 func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeServer)
-	defer cancel()
 	asked := orElse(p.endpoint.user, s.User)
 	user := orElse(asked, p.usual)
 	ep, err := p.at(s, user)
@@ -160,7 +158,9 @@ func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, err
 			return nil, err
 		}
 	}
-	found, err := imapx.Examine(ctx, ep, o)
+	within, cancel := context.WithTimeout(ctx, probeServer) // of which who types a password takes nothing
+	defer cancel()
+	found, err := imapx.Examine(within, ep, o)
 	return found, ofUser(user, err)
 }
 

@@ -32,7 +32,9 @@ func (c *conn) authenticate(ctx context.Context, choice auth.Login, h *command, 
 	d := &dialogue{c: c, x: choice.Exchange, initial: initial}
 	w := c.command("AUTHENTICATE " + string(choice.Mechanism))
 	if initial != nil && initialResponse { // RFC 4959
-		w, d.initial = w.RawSecret(encoded(initial, "=")), nil
+		line := encoded(initial, "=")
+		d.hide(line)
+		w, d.initial = w.RawSecret(line), nil
 	}
 	parts, err := w.Parts()
 	if err != nil {
@@ -53,7 +55,7 @@ func (d *dialogue) verdict(h *command, err error) error {
 	switch {
 	case errors.As(err, &said) && said.Kind == KindAuth:
 		if d.broken != nil {
-			said.Text, said.Err = d.broken.Error(), d.broken
+			said.Text, said.Err = d.c.trace.clean(d.broken.Error()), d.broken // it may quote a challenge
 		} else if why := d.x.Refusal(); why != "" {
 			said.Text = strings.TrimSuffix(strings.TrimSpace(said.Text+"; "+d.c.trace.clean(why)), "; ")
 		}
@@ -98,6 +100,8 @@ func (d *dialogue) answer(challenge string) error {
 	shown := "[secret]"
 	if err != nil {
 		d.broken, line, shown = err, auth.NewSecret("*"), "*"
+	} else {
+		d.hide(line)
 	}
 	c.trace.line("C", shown)
 	if _, err := c.out.Write([]byte(line.Reveal() + "\r\n")); err != nil {
@@ -120,6 +124,17 @@ func (d *dialogue) respond(challenge string) ([]byte, error) {
 		return nil, errors.New("the server's challenge is no base64")
 	}
 	return d.x.Next(decoded)
+}
+
+// shortestHidden is how long a line must be to be hidden wherever it comes back: the base64 of three letters may be a word.
+// The password by itself is hidden whatever its length.
+const shortestHidden = 8
+
+// hide keeps what is said of the login out of errors, logs and the trace, if the server repeats it.
+func (d *dialogue) hide(line auth.Secret) {
+	if len(line.Reveal()) >= shortestHidden {
+		d.c.trace.hide(line)
+	}
 }
 
 // encoded is base64, and empty where there is nothing to say.

@@ -319,7 +319,7 @@ func (c *conn) inFlight() []*command {
 // may be incomplete.
 func (c *conn) malformed(f *wire.Frame, err error) {
 	c.log.Warn("malformed answer", "side", c.side, "server", c.server, "err", err,
-		"line", c.trace.clean(string(f.Text[:min(len(f.Text), 200)])))
+		"line", c.trace.clean(string(f.Text[:min(len(f.Text), scrubbed)])))
 	for _, h := range c.inFlight() {
 		if h.malformed != nil {
 			h.malformed(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,15 @@ func TestExchanges(t *testing.T) {
 			s.said()
 			s.send("* BYE s3cret shutting down\n")
 		}, password, imapx.KindLost, "[hidden] shutting down", ""},
+		// Servers repeat what they refuse, and the base64 of PLAIN is the password to anybody who reads it.
+		"repeats the command": {"AUTH=PLAIN SASL-IR LOGINDISABLED", func(s *scripted, tag string) {
+			s.send("%s BAD no such command: AUTHENTICATE PLAIN %s\n", tag, b64("\x00u\x00s3cret"))
+		}, password, imapx.KindAuth, "AUTHENTICATE PLAIN [hidden]", auth.Plain},
+		"repeats an answer": {"AUTH=XOAUTH2", func(s *scripted, tag string) {
+			s.send("+ \n")
+			s.said()
+			s.send("%s NO what is %s?\n", tag, b64("user=u\x01auth=Bearer tok3n\x01\x01"))
+		}, token, imapx.KindAuth, "what is [hidden]?", auth.XOAuth2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
@@ -150,10 +160,46 @@ func TestExchanges(t *testing.T) {
 				t.Errorf("asked %d times", asked)
 			}
 			noSecrets(t, trace.String()+fmt.Sprint(err), e)
+			for word := range strings.FieldsSeq(trace.String() + fmt.Sprint(err)) {
+				if b, _ := base64.StdEncoding.DecodeString(strings.Trim(word, "?.:")); strings.Contains(string(b), "s3cret") || strings.Contains(string(b), "tok3n") {
+					t.Errorf("the login is in %q", word)
+				}
+			}
 			if strings.Contains(trace.String(), b64("s3cret")) || strings.Contains(trace.String()+fmt.Sprint(err), "s3cret") {
 				t.Errorf("the secret is in\n%s", trace)
 			}
 		})
+	}
+}
+
+// What of an answer is quoted is short and fit for a terminal, and never a part of a secret.
+func TestQuotedAnswers(t *testing.T) {
+	e := serve(t, func(s *scripted) {
+		s.send("* OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256 SASL-IR] hi\n")
+		tag := s.expect("AUTHENTICATE .*")
+		s.send("+ %s\n", base64.StdEncoding.EncodeToString([]byte("\x1b[2J"+strings.Repeat("x", 100_000)+",s=,i=1")))
+		s.said()
+		s.send("%s BAD given up\n", tag)
+	})
+	e.Password = auth.NewSecret("hunter2hunter2hunter2")
+	_, err := imapx.DialSource(within(t, 10*time.Second), e, imapx.Options{})
+	var x *imapx.Error
+	if !errors.As(err, &x) || !strings.Contains(x.Text, "SCRAM") || strings.ContainsRune(x.Text, 0x1b) || len(x.Text) > 1000 {
+		t.Errorf("%.2000v", err)
+	}
+	for _, before := range []int{190, 490, 8 << 10} {
+		e = serve(t, func(s *scripted) {
+			s.send("* OK [CAPABILITY IMAP4rev1] hi\n")
+			tag := s.expect("LOGIN .*")
+			s.send("*%s%s\n%s OK in\n", strings.Repeat("a", before), "hunter2hunter2hunter2", tag)
+			s.rest()
+		})
+		e.Password = auth.NewSecret("hunter2hunter2hunter2")
+		trace, log := &lockedBuffer{}, &lockedBuffer{}
+		dialScripted(t, e, imapx.Options{Trace: trace, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		if said := trace.String() + log.String(); strings.Contains(said, "hunter2") || !strings.Contains(log.String(), "malformed") {
+			t.Errorf("after %d bytes: %s", before, said)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"mailmove/imapx/auth"
 )
 
 // Bounds of what a proxy may say.
@@ -20,10 +22,14 @@ const httpPrefix = "HTTP/1."
 
 // connect asks for a connection to address (RFC 9110 section 9.3.6). Names are sent as they are.
 func (p *Proxy) connect(nc net.Conn, address string) error {
-	var b strings.Builder
+	var (
+		b      strings.Builder
+		secret []auth.Secret
+	)
 	b.WriteString("CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n")
 	if p.User != "" {
 		login := base64.StdEncoding.EncodeToString([]byte(p.User + ":" + p.Password.Reveal()))
+		secret = []auth.Secret{auth.NewSecret(login), p.Password}
 		b.WriteString("Proxy-Authorization: Basic " + login + "\r\n")
 	}
 	b.WriteString("\r\n")
@@ -41,6 +47,7 @@ func (p *Proxy) connect(nc net.Conn, address string) error {
 	if !strings.HasPrefix(protocol, httpPrefix) || err != nil || status < 200 || status > 599 {
 		return p.foreign()
 	}
+	words = scrubber(secret).Replace(words) // before it is cut: it may repeat what we said
 	if len(words) > mostProxyWords {
 		words = words[:mostProxyWords] + "…"
 	}

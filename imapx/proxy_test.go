@@ -3,6 +3,7 @@ package imapx_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"mailmove/imapx"
+	"mailmove/imapx/auth"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -125,6 +127,31 @@ func TestHostileProxies(t *testing.T) {
 				t.Errorf("%v after %v", err, time.Since(began))
 			}
 		})
+	}
+}
+
+// A proxy that repeats what it refuses puts no password into an error, not in part either.
+func TestProxyRepeatsItsLogin(t *testing.T) {
+	for _, before := range []int{0, 180} {
+		e := behind(t, imapx.ProxyHTTP, func(s *scripted) {
+			said := ""
+			for line := ""; line != "\r\n"; {
+				line, _ = s.r.ReadString('\n')
+				if _, login, is := strings.Cut(line, "Basic "); is {
+					said = strings.TrimSpace(login)
+				}
+			}
+			s.write("HTTP/1.1 407 " + strings.Repeat("x", before) + said + " s3cret-w0rd\r\n\r\n")
+		})
+		e.Proxy.User, e.Proxy.Password = "admin", auth.NewSecret("s3cret-w0rd")
+		_, err := imapx.DialSource(within(t, 10*time.Second), e, imapx.Options{})
+		if err == nil || !strings.Contains(err.Error(), "wants a login") {
+			t.Fatal(err)
+		}
+		login := base64.StdEncoding.EncodeToString([]byte("admin:s3cret-w0rd"))
+		if said := err.Error(); strings.Contains(said, login[:12]) || strings.Contains(said, "s3cret") {
+			t.Errorf("%s", said)
+		}
 	}
 }
 

@@ -151,6 +151,7 @@ func TestSCRAMHostile(t *testing.T) {
 		"forged proof":    {func(n string) string { return first(n, "4096") }, "v=" + base64.StdEncoding.EncodeToString(make([]byte, 32)), ""},
 		"many rounds":     {func(n string) string { return first(n, "2000001") }, "", "rounds"},
 		"endless rounds":  {func(n string) string { return first(n, "99999999999999999999999") }, "", "rounds"},
+		"signed rounds":   {func(n string) string { return first(n, "+2000001") }, "", "rounds"},
 		"few rounds":      {func(n string) string { return first(n, "1") }, "", "too few"},
 		"another nonce":   {func(string) string { return first("x", "4096") }, "", "nonce"},
 		"error":           {func(n string) string { return first(n, "4096") }, "e=invalid-proof", ""},

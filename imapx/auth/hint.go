@@ -9,7 +9,7 @@ import (
 )
 
 // RefusedHint says what to look at when a server has refused a login. side is "source" or "target", for the flags it
-// names. It tells of the password's form, never of its letters.
+// names; one endpoint alone has none. It tells of the password's form, never of its letters.
 func RefusedHint(side string, o Offer, l Login, c Credentials) string {
 	switch l.Mechanism {
 	case OAuthBearer, XOAuth2:
@@ -17,7 +17,10 @@ func RefusedHint(side string, o Offer, l Login, c Credentials) string {
 	case External:
 		return "the server must trust the certificate's issuer and find this user in it"
 	}
-	hint := fmt.Sprintf("check user name and password of the %s", side)
+	hint := "check user name and password"
+	if side != "" {
+		hint += " of the " + side
+	}
 	switch password := c.Password.Reveal(); {
 	case !utf8.ValidString(password):
 		hint += "; the password is not in UTF-8, as most servers want it"

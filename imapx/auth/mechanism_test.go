@@ -117,6 +117,9 @@ func TestRefusedHint(t *testing.T) {
 			t.Errorf("%q: %s", password, got)
 		}
 	}
+	if got := RefusedHint("", offer(true, "PLAIN"), Login{Mechanism: Plain}, Credentials{User: "u", Password: NewSecret("p")}); got != "check user name and password" {
+		t.Errorf("one endpoint alone: %q", got)
+	}
 	got := RefusedHint("target", offer(true, "PLAIN", "SCRAM-SHA-256"), Login{Mechanism: SCRAMSHA256}, Credentials{User: "u", Password: NewSecret("p")})
 	if !strings.Contains(got, "--target-auth plain") {
 		t.Error(got)

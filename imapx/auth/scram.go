@@ -69,15 +69,16 @@ func (s *scramming) Done() error {
 
 func (s *scramming) Refusal() string { return s.refusal }
 
-// iterations reads i= of the server's first message; 0 without.
+// iterations reads i= of the server's first message; 0 without. What is not a plain number is too many: package scram takes
+// a sign before it, too.
 func iterations(first string) int {
-	m := regexp.MustCompile(`(?:^|,)i=(\d+)`).FindStringSubmatch(first)
+	m := regexp.MustCompile(`(?:^|,)i=([^,]*)`).FindStringSubmatch(first)
 	if m == nil {
 		return 0
 	}
-	n, err := strconv.Atoi(m[1])
+	n, err := strconv.ParseUint(m[1], 10, 31)
 	if err != nil {
 		return mostIterations + 1
 	}
-	return n
+	return int(n)
 }

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -10,6 +9,7 @@ import (
 type Token struct {
 	Value   Secret
 	Expires time.Time // zero: nobody said
+	Used    bool      // it was given out before, by another run: a refusal may be due to its age
 }
 
 // TokenError is why there is no token. Text and Hint hold no secret.
@@ -75,9 +75,9 @@ func (t *Tokens) get(ctx context.Context, refused Secret) (token Token, again bo
 		// Somebody fetches: his answer is ours, also where it is an error.
 		select {
 		case t.fetching <- struct{}{}:
-			if t.failed != nil && !t.usable(refused) && !isContext(t.failed) {
+			if t.failed != nil && !t.usable(refused) {
 				defer func() { <-t.fetching }()
-				return Token{}, false, t.failed
+				return t.instead(refused)
 			}
 		case <-ctx.Done():
 			return Token{}, false, context.Cause(ctx)
@@ -90,15 +90,23 @@ func (t *Tokens) get(ctx context.Context, refused Secret) (token Token, again bo
 	}
 	fetched, err := t.fetch(ctx)
 	t.failed = err
-	now := t.now()
-	switch {
-	case err == nil:
-		t.token, t.got, t.used = fetched, now, true
-		return t.token, false, nil
-	case t.token.Value != refused && !t.token.Value.Empty() && now.Before(t.token.Expires):
-		return t.token, true, nil // the margin is for such times
+	if err == nil {
+		t.token, t.got, t.used = fetched, t.now(), true
+		return t.token, fetched.Used, nil
 	}
-	return Token{}, false, err
+	if ctx.Err() != nil { // he gave up: nobody else has an answer by that
+		t.failed = nil
+		return Token{}, false, err
+	}
+	return t.instead(refused)
+}
+
+// instead is the answer where fetching failed: the kept token as long as it is good, for the margin is for such times.
+func (t *Tokens) instead(refused Secret) (token Token, again bool, err error) {
+	if t.token.Value != refused && !t.token.Value.Empty() && t.now().Before(t.token.Expires) {
+		return t.token, true, nil
+	}
+	return Token{}, false, t.failed
 }
 
 // usable tells whether the kept token will do.
@@ -112,8 +120,4 @@ func (t *Tokens) usable(refused Secret) bool {
 	}
 	margin := min(tokenMargin, t.token.Expires.Sub(t.got)/4)
 	return now.Before(t.token.Expires.Add(-margin))
-}
-
-func isContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

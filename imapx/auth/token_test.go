@@ -118,6 +118,65 @@ func TestFailedFetch(t *testing.T) {
 	})
 }
 
+// What one is given in such a time, those get who waited for him.
+func TestFailedFetchForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counting{life: time.Hour}
+		tokens := NewTokens(Secret{}, c.fetch)
+		if _, _, err := tokens.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.err = &TokenError{Text: "down"}
+		time.Sleep(56 * time.Minute)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if got, again, err := tokens.Get(t.Context()); err != nil || !again || got.Value.Reveal() != "token 1" {
+					t.Errorf("%q %v", got.Value.Reveal(), err)
+				}
+			})
+		}
+		wg.Wait()
+		if c.calls != 2 {
+			t.Errorf("%d asked", c.calls)
+		}
+	})
+}
+
+// An exchange that ends by its own bound is an answer for all, not one that each has to wait for.
+func TestSlowFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		tokens := NewTokens(Secret{}, func(context.Context) (Token, error) {
+			asked++
+			time.Sleep(time.Minute)
+			return Token{}, &TokenError{Text: "silent", Err: context.DeadlineExceeded}
+		})
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if _, _, err := tokens.Get(t.Context()); err == nil {
+					t.Error("a token out of nothing")
+				}
+			})
+		}
+		wg.Wait()
+		if asked != 1 {
+			t.Errorf("%d asked", asked)
+		}
+	})
+}
+
+// A token that was in use before this run may be refused for its age.
+func TestUsedToken(t *testing.T) {
+	tokens := NewTokens(Secret{}, func(context.Context) (Token, error) {
+		return Token{Value: NewSecret("x"), Expires: time.Now().Add(time.Hour), Used: true}, nil
+	})
+	if _, again, err := tokens.Get(t.Context()); err != nil || !again {
+		t.Errorf("%v %v", again, err)
+	}
+}
+
 // Who gives up does not take the others with him.
 func TestGivenUpFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -75,11 +75,11 @@ func (c *Client) Browser(ctx context.Context, p Person, user string, port int, s
 	if got.err != nil {
 		return Record{}, got.err
 	}
-	asking, stop := c.context(ctx)
-	defer stop()
-	t, err := config.Exchange(asking, got.code, oauth2.VerifierOption(verifier))
+	a := c.ask(ctx)
+	defer a.end()
+	t, err := config.Exchange(a.ctx, got.code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return Record{}, explained(ctx, err, hostOf(p.TokenURL))
+		return Record{}, explained(ctx, a.because(err), hostOf(p.TokenURL))
 	}
 	return p.granted(user, t, c.now())
 }

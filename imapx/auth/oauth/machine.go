@@ -40,10 +40,10 @@ func (c *Client) serviceAccount(s *Settings, subject string) (*auth.Tokens, erro
 		Subject: subject, Scopes: s.Scopes, TokenURL: s.TokenURL}
 	credential := auth.NewSecret(s.ClientEmail + " " + s.PrivateKeyID + " " + subject)
 	return auth.NewTokens(credential, func(ctx context.Context) (auth.Token, error) {
-		asking, cancel := c.context(ctx)
-		defer cancel()
-		t, err := config.TokenSource(asking).Token()
-		return c.token(ctx, t, err, hostOf(s.TokenURL))
+		a := c.ask(ctx)
+		defer a.end()
+		t, err := config.TokenSource(a.ctx).Token()
+		return c.token(ctx, t, a.because(err), hostOf(s.TokenURL))
 	}), nil
 }
 
@@ -87,8 +87,8 @@ func (c *Client) application(s *Settings) (*auth.Tokens, error) {
 		credential += secret
 	}
 	return auth.NewTokens(auth.NewSecret(credential), func(ctx context.Context) (auth.Token, error) {
-		asking, cancel := c.context(ctx)
-		defer cancel()
+		a := c.ask(ctx)
+		defer a.end()
 		ask := clientcredentials.Config{ClientID: s.ClientID, ClientSecret: secret, TokenURL: s.TokenURL, Scopes: s.Scopes,
 			AuthStyle: oauth2.AuthStyleInParams}
 		if proof != nil { // a new one for each time: it is used once
@@ -99,7 +99,7 @@ func (c *Client) application(s *Settings) (*auth.Tokens, error) {
 			ask.EndpointParams = url.Values{"client_assertion": {signed},
 				"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 		}
-		t, err := ask.Token(asking)
-		return c.token(ctx, t, err, hostOf(s.TokenURL))
+		t, err := ask.Token(a.ctx)
+		return c.token(ctx, t, a.because(err), hostOf(s.TokenURL))
 	}), nil
 }

@@ -168,30 +168,50 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A way that fails is no refusal, whichever package asked: another time it works. Nobody waits for it longer than he wants.
 func TestUnreachable(t *testing.T) {
 	s := tokenServer(t, time.Hour)
-	path := machines(t, s)["secret"]
+	paths := machines(t, s)
 	s.Close()
-	tokens, err := oauth.NewClient(nil).Tokens(settings(t, path), "")
-	must(t, err)
-	_, _, err = tokens.Get(t.Context())
-	var e *auth.TokenError
-	if !errors.As(err, &e) || e.Permanent || !strings.Contains(e.Text, "cannot be reached") || strings.Contains(e.Text, "s3cret") {
-		t.Errorf("%v", err)
-	}
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"access_token":"s3cret`))
+	}))
+	defer cut.Close()
 	enough := make(chan struct{})
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-enough }))
 	defer func() { close(enough); silent.Close() }()
-	slow := file(t, filepath.Dir(path), "slow.json", asJSON(t, map[string]string{"type": "client_credentials", "client_id": "c",
-		"client_secret_file": "secret", "token_url": silent.URL}))
-	tokens, err = oauth.NewClient(nil).Tokens(settings(t, slow), "")
-	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if _, _, err = tokens.Get(ctx); err == nil || time.Since(start) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	for name, path := range paths {
+		for where, url := range map[string]string{"gone": s.URL(), "cut": cut.URL} {
+			e := unreached(t, t.Context(), moved(t, path, s.URL(), url))
+			if e == nil || e.Permanent || !strings.Contains(e.Text, "cannot be reached") || strings.Contains(e.Text, "s3cret") {
+				t.Errorf("%s, %s: %#v", name, where, e)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if e := unreached(t, ctx, moved(t, path, s.URL(), silent.URL)); e == nil || time.Since(start) > 5*time.Second {
+			t.Errorf("%s: %#v after %v", name, e, time.Since(start))
+		}
 	}
+}
+
+// moved is a settings file with another token server.
+func moved(t *testing.T, path, from, to string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	return file(t, filepath.Dir(path), "moved.json", strings.ReplaceAll(string(b), from, to))
+}
+
+func unreached(t *testing.T, ctx context.Context, path string) (e *auth.TokenError) {
+	t.Helper()
+	tokens, err := oauth.NewClient(nil).Tokens(settings(t, path), "alice@example.org")
+	must(t, err)
+	_, _, err = tokens.Get(ctx)
+	errors.As(err, &e)
+	return e
 }
 
 // Settings that cannot work are refused before anything is asked, and their errors hold no key.
@@ -215,6 +235,7 @@ func TestSettingsProblems(t *testing.T) {
 		`{"type":"client_credentials","client_id":"c","client_secret_file":"f","token_url":"https://u:p@login.example/t"}`:                   "no https",
 		`{"type":"login","client_id":"c","token_url":"https://login.example/t"}`:                                                             "auth_url",
 		`{"type":"login","client_id":"c","token_url":"https://x.example/t","auth_url":"https://x.example/a","redirect_host":"evil.example"}`: "this machine",
+		`{"type":"login","client_id":"c","token_url":"https://x.example/t","auth_url":"https://x.example/a","redirect_host":"::1"}`:          "this machine",
 	} {
 		_, err := oauth.ReadSettings(file(t, dir, "s.json", text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {

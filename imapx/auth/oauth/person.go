@@ -38,15 +38,10 @@ func (c *Client) Device(ctx context.Context, p Person, user string, show func(ad
 		return Record{}, ErrNoDevice
 	}
 	where := hostOf(p.TokenURL)
-	// Each request is bounded by the HTTP client; the whole wait by the code's own end.
-	waiting := context.WithValue(ctx, oauth2.HTTPClient, c.http)
 	config := p.config()
-	code, err := config.DeviceAuth(waiting)
+	code, err := c.deviceCode(ctx, config, where)
 	if err != nil {
-		return Record{}, explained(ctx, err, where)
-	}
-	if code.Expiry.IsZero() || code.Expiry.After(c.now().Add(longestLogin)) {
-		code.Expiry = c.now().Add(longestLogin)
+		return Record{}, err
 	}
 	if err := secureURL("verification_uri", code.VerificationURI); err != nil {
 		return Record{}, &auth.TokenError{Text: where + " names an address for the code that is not safe", Permanent: true, Err: err}
@@ -54,12 +49,54 @@ func (c *Client) Device(ctx context.Context, p Person, user string, show func(ad
 	if err := show(clean(code.VerificationURI), clean(code.UserCode), code.Expiry); err != nil {
 		return Record{}, err
 	}
-	t, err := config.DeviceAccessToken(waiting, code)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return Record{}, &auth.TokenError{Text: "nobody has entered the code in time", Hint: "run it again for a new one", Permanent: true}
-	case err != nil:
-		return Record{}, explained(ctx, err, where)
+	t, err := c.poll(ctx, config, code, where)
+	if err != nil {
+		return Record{}, err
 	}
 	return p.granted(user, t, c.now())
+}
+
+// deviceCode gets a code, within our bounds of its life and of the pauses.
+func (c *Client) deviceCode(ctx context.Context, config *oauth2.Config, where string) (*oauth2.DeviceAuthResponse, error) {
+	a := c.ask(ctx)
+	defer a.end()
+	code, err := config.DeviceAuth(a.ctx)
+	if err != nil {
+		return nil, explained(ctx, a.because(err), where)
+	}
+	if code.Expiry.IsZero() || code.Expiry.After(c.now().Add(longestLogin)) {
+		code.Expiry = c.now().Add(longestLogin)
+	}
+	if code.Interval <= 0 { // package oauth2 makes a timer of it
+		code.Interval = devicePause
+	}
+	code.Interval = min(code.Interval, longestPause)
+	return code, nil
+}
+
+// Seconds between two questions whether the person has answered (RFC 8628 section 3.2).
+const (
+	devicePause  = 5 // where the server names none
+	longestPause = 60
+)
+
+// poll waits until the person has answered. A server that is not reached or not available for a moment is asked again, more
+// slowly (RFC 8628 section 3.5): somebody is typing the code.
+func (c *Client) poll(ctx context.Context, config *oauth2.Config, code *oauth2.DeviceAuthResponse, where string) (*oauth2.Token, error) {
+	for {
+		a := c.asking(ctx)
+		t, err := config.DeviceAccessToken(a.ctx, code)
+		if err == nil {
+			return t, nil
+		}
+		said := explained(ctx, a.because(err), where)
+		var e *auth.TokenError
+		switch over := !c.now().Before(code.Expiry); {
+		case ctx.Err() == nil && over && a.lost == nil:
+			return nil, &auth.TokenError{Text: "nobody has entered the code in time", Hint: "run it again for a new one", Permanent: true}
+		case ctx.Err() != nil, over, !errors.As(said, &e), e.Permanent:
+			return nil, said
+		}
+		code.Interval = min(2*code.Interval, longestPause)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -108,6 +109,60 @@ func TestDevice(t *testing.T) {
 	google, _ := oauth.Known(oauth.Google, "", "id", "")
 	if _, err := oauth.NewClient(nil).Device(t.Context(), google, "u", nil); !errors.Is(err, oauth.ErrNoDevice) {
 		t.Errorf("Google: %v", err)
+	}
+}
+
+// A code is good still when the token server is away for a moment: whoever types it does not begin anew.
+func TestDeviceWhileTheServerIsAway(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	var asked atomic.Int64
+	s.Fail = func(string) (int, string, bool) { return 503, "", asked.Add(1) == 1 }
+	r, err := oauth.NewClient(nil).Device(t.Context(), person(s), "u1", func(string, string, time.Time) error { return nil })
+	if err != nil || r.RefreshToken == "" || asked.Load() != 2 {
+		t.Errorf("%v after %d questions", err, asked.Load())
+	}
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" && asked.Add(1) == 3 {
+			panic(http.ErrAbortHandler)
+		}
+		_ = r.ParseForm() // a broken one is the server's to refuse
+		to, err := http.PostForm(s.URL()+r.URL.Path, r.PostForm)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer to.Body.Close()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.Copy(w, to.Body)
+	}))
+	defer cut.Close()
+	p := person(s)
+	p.DeviceURL, p.TokenURL = cut.URL+"/device", cut.URL+"/token"
+	if r, err = oauth.NewClient(nil).Device(t.Context(), p, "u1", func(string, string, time.Time) error { return nil }); err != nil || r.RefreshToken == "" {
+		t.Errorf("cut off: %v", err)
+	}
+}
+
+// Numbers that no server of good will names are no timer of ours.
+func TestDeviceOddPauses(t *testing.T) {
+	for _, pause := range []string{"-1", "9223372036854775807", "9223372037"} {
+		odd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"device_code":"x","user_code":"y","verification_uri":"https://example.org","expires_in":9000,"interval":`+pause+`}`)
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := oauth.NewClient(nil).Device(ctx, oauth.Person{DeviceURL: odd.URL, TokenURL: odd.URL}, "u", func(_, _ string, until time.Time) error {
+			if time.Until(until) > 20*time.Minute {
+				t.Errorf("until %v", until)
+			}
+			cancel()
+			return nil
+		})
+		var e *auth.TokenError
+		if !errors.As(err, &e) || e.Text != "given up" {
+			t.Errorf("%s: %v", pause, err)
+		}
+		odd.Close()
 	}
 }
 

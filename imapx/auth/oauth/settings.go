@@ -126,7 +126,7 @@ func (s *Settings) check() error {
 		if s.RedirectHost == "" {
 			s.RedirectHost = "127.0.0.1"
 		}
-		if !isLoopback(s.RedirectHost) {
+		if s.RedirectHost != "localhost" && s.RedirectHost != "127.0.0.1" { // there we listen
 			err = errors.New(`its field "redirect_host" is not this machine: write localhost or 127.0.0.1`)
 		}
 	case "":

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,15 +73,34 @@ func (s *Store) List() ([]Entry, error) {
 
 // Find gives the file of a login: ErrNotKept where there is none.
 func (s *Store) Find(provider, user string) (string, error) {
-	base := filepath.Join(s.dir, fileName(provider, user))
+	all, err := s.files(provider, user)
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 0 {
+		return "", ErrNotKept
+	}
+	return all[0], nil
+}
+
+// files gives the files of a login, the latest first: after a kill in the middle of Keep there is one of each kind.
+func (s *Store) files(provider, user string) (all []string, err error) {
+	var latest time.Time
 	for _, end := range []string{plainEnd, sealedEnd} {
-		if _, err := os.Lstat(base + end); err == nil {
-			return base + end, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
+		path := filepath.Join(s.dir, fileName(provider, user)+end)
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		case info.ModTime().After(latest):
+			all, latest = slices.Insert(all, 0, path), info.ModTime()
+		default:
+			all = append(all, path)
 		}
 	}
-	return "", ErrNotKept
+	return all, nil
 }
 
 // Load reads a login.
@@ -98,26 +118,30 @@ func (s *Store) Keep(ctx context.Context, r Record) error {
 		return err
 	}
 	return s.locked(ctx, r.Provider, r.User, func() error {
-		old, err := s.Find(r.Provider, r.User)
-		if err != nil && !errors.Is(err, ErrNotKept) {
+		old, err := s.files(r.Provider, r.User)
+		if err != nil {
 			return err
 		}
-		path, err := s.write(r)
-		err = errors.Join(err, s.dropDrafts(r.Provider, r.User))
-		if err == nil && old != "" && old != path { // it was of the other kind
-			err = errors.Join(os.Remove(old), syncDir(s.dir))
+		path, err := s.write(r, s.key != nil)
+		if err = errors.Join(err, s.dropDrafts(r.Provider, r.User)); err != nil {
+			return err
 		}
-		return err
+		return s.remove(slices.DeleteFunc(old, func(o string) bool { return o == path })) // what was of the other kind
 	})
 }
 
-// Change lets change alter a login while no other process can. What it alters is on disk when Change returns.
+// Change lets change alter a login while no other process can. What it alters is on disk when Change returns, encrypted if it
+// was before: with a key at hand, too, a plain login stays one for the runs that have none.
 func (s *Store) Change(ctx context.Context, provider, user string, change func(*Record) (changed bool, err error)) error {
 	if _, err := s.Find(provider, user); err != nil {
 		return err
 	}
 	return s.locked(ctx, provider, user, func() error {
-		r, err := s.Load(provider, user)
+		path, err := s.Find(provider, user)
+		if err != nil {
+			return err
+		}
+		r, err := s.read(path)
 		if err != nil {
 			return err
 		}
@@ -125,7 +149,7 @@ func (s *Store) Change(ctx context.Context, provider, user string, change func(*
 		if err != nil || !changed {
 			return err
 		}
-		_, err = s.write(r)
+		_, err = s.write(r, strings.HasSuffix(path, sealedEnd))
 		return err
 	})
 }
@@ -136,12 +160,25 @@ func (s *Store) Forget(ctx context.Context, provider, user string) error {
 		return err
 	}
 	return s.locked(ctx, provider, user, func() error {
-		path, err := s.Find(provider, user)
+		all, err := s.files(provider, user)
+		if err == nil && len(all) == 0 {
+			err = ErrNotKept
+		}
 		if err != nil {
 			return err
 		}
-		return errors.Join(os.Remove(path), s.dropDrafts(provider, user), syncDir(s.dir))
+		return errors.Join(s.remove(all), s.dropDrafts(provider, user))
 	})
+}
+
+func (s *Store) remove(files []string) (err error) {
+	if len(files) == 0 {
+		return nil
+	}
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return errors.Join(err, syncDir(s.dir))
 }
 
 // dropDrafts removes what kills left of a login: it holds tokens, too.
@@ -185,13 +222,13 @@ func (s *Store) read(path string) (Record, error) {
 }
 
 // write replaces the file in one step: after a power cut there is the old login or the new one, whole.
-func (s *Store) write(r Record) (path string, err error) {
+func (s *Store) write(r Record, sealed bool) (path string, err error) {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return "", err
 	}
 	path = filepath.Join(s.dir, fileName(r.Provider, r.User)+plainEnd)
-	if s.key != nil {
+	if sealed {
 		path = strings.TrimSuffix(path, plainEnd) + sealedEnd
 		if b, err = s.key.seal(b); err != nil {
 			return "", err

@@ -2,11 +2,16 @@ package oauth_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +183,102 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// A run with a key renews logins that were kept without one, too, and leaves them in their kind: with the used refresh token in
+// one file and the next in another, the login would be lost.
+func TestRenewalKeepsTheKind(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	_, k := key(t)
+	for _, how := range []*oauth.Key{nil, k} {
+		dir := t.TempDir()
+		must(t, oauth.OpenStore(dir, how).Keep(t.Context(), record(s, "alice")))
+		for run := range 3 {
+			store := oauth.OpenStore(dir, k)
+			tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
+			must(t, err)
+			first, _, err := tokens.Get(t.Context())
+			must(t, err)
+			if _, err := tokens.Renew(t.Context(), first); err != nil {
+				t.Errorf("run %d: %v", run, err)
+			}
+			if all, err := store.List(); err != nil || len(all) != 1 || all[0].Sealed != (how != nil) {
+				t.Errorf("run %d: %+v %v", run, all, err)
+			}
+		}
+	}
+}
+
+// A pass that is stopped while a login is renewed: the server has taken the refresh token, so its answer must not be lost.
+func TestRenewalOutlivesAStop(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int64
+	first := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm() // a broken one is the server's to refuse
+		said, err := http.PostForm(s.URL()+"/token", r.PostForm)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer said.Body.Close()
+		if asked.Add(1) == 1 {
+			defer close(first)
+			cancel()
+			time.Sleep(200 * time.Millisecond) // a client that goes has gone by then
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(said.StatusCode)
+		_, _ = io.Copy(w, said.Body)
+	}))
+	defer slow.Close()
+	store, r := oauth.OpenStore(t.TempDir(), nil), record(s, "alice")
+	r.TokenURL = slow.URL
+	must(t, store.Keep(t.Context(), r))
+	tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
+	must(t, err)
+	_, _, _ = tokens.Get(ctx) // who gives up may get what came, or not
+	<-first
+	token, err := tokens.Renew(t.Context(), auth.Token{Value: auth.NewSecret("refused")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err = tokens.Renew(t.Context(), token); err != nil { // and the next refresh token is known
+		t.Error(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	before := s.Asked("refresh_token")
+	if _, err := tokens.Renew(over, token); err == nil || s.Asked("refresh_token") != before {
+		t.Errorf("a token is asked for when all is over: %v", err)
+	}
+}
+
+// A kill between two steps of Keep leaves two files: the later one counts, and both are forgotten.
+func TestTwoKinds(t *testing.T) {
+	s := tokenServer(t, time.Hour)
+	_, k := key(t)
+	for _, kinds := range [][2]*oauth.Key{{nil, k}, {k, nil}} {
+		dirs, logins := [2]string{t.TempDir(), t.TempDir()}, [2]oauth.Record{record(s, "alice"), record(s, "alice")}
+		for i, dir := range dirs {
+			must(t, oauth.OpenStore(dir, kinds[i]).Keep(t.Context(), logins[i]))
+		}
+		old, err := filepath.Glob(filepath.Join(dirs[0], oauth.Folder, "*alice.[ja]*"))
+		must(t, err)
+		past := time.Now().Add(-time.Minute)
+		must(t, os.Chtimes(old[0], past, past))
+		must(t, os.Rename(old[0], filepath.Join(dirs[1], oauth.Folder, filepath.Base(old[0]))))
+		store := oauth.OpenStore(dirs[1], k)
+		if got, err := store.Load("custom", "alice"); err != nil || got.RefreshToken != logins[1].RefreshToken {
+			t.Errorf("%v %v", got, err)
+		}
+		must(t, store.Forget(t.Context(), "custom", "alice"))
+		if all, err := store.List(); err != nil || len(all) > 0 {
+			t.Errorf("left: %+v %v", all, err)
+		}
+	}
+}
+
 // A refresh token that is refused stays as it is, and the error says what to do.
 func TestRefreshRefused(t *testing.T) {
 	s := tokenServer(t, time.Hour)
@@ -209,8 +310,8 @@ func TestRefusedKeptToken(t *testing.T) {
 	must(t, store.Keep(t.Context(), r))
 	tokens, err := oauth.NewClient(nil).Kept(store, "custom", "alice")
 	must(t, err)
-	first, _, err := tokens.Get(t.Context())
-	if err != nil || first.Value.Reveal() != "kept" || s.Asked("refresh_token") != 0 {
+	first, again, err := tokens.Get(t.Context())
+	if err != nil || !again || first.Value.Reveal() != "kept" || s.Asked("refresh_token") != 0 {
 		t.Fatalf("%v, asked %d", err, s.Asked("refresh_token"))
 	}
 	second, err := tokens.Renew(t.Context(), first)

@@ -33,7 +33,7 @@ func (c *Client) Kept(s *Store, provider, user string) (*auth.Tokens, error) {
 		err = s.Change(ctx, provider, user, func(r *Record) (bool, error) {
 			// Another process may have asked meanwhile. A token that was given before was refused or is over.
 			if r.AccessToken != "" && r.AccessToken != given && c.now().Add(c.margin(*r)).Before(r.Expires) {
-				token = auth.Token{Value: auth.NewSecret(r.AccessToken), Expires: r.Expires}
+				token = auth.Token{Value: auth.NewSecret(r.AccessToken), Expires: r.Expires, Used: true}
 				return false, nil
 			}
 			token, err = c.renew(ctx, r)
@@ -57,14 +57,38 @@ func (c *Client) margin(r Record) time.Duration {
 	return max(0, min(aboutOver, r.Expires.Sub(r.Renewed)/4))
 }
 
+// renewGrace is how long an answer is still waited for when nobody wants its token any more: a pass ends its target's login,
+// too, when the source refuses. A server that rotates refresh tokens has taken the one we have by then.
+const renewGrace = 5 * time.Second
+
+// lingering ends some time after ctx.
+func lingering(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			end(context.Cause(ctx))
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); end(nil) }
+}
+
 // renew asks for an access token and puts what came into the record.
 func (c *Client) renew(ctx context.Context, r *Record) (auth.Token, error) {
-	asking, cancel := c.context(ctx)
-	defer cancel()
+	if ctx.Err() != nil {
+		return auth.Token{}, context.Cause(ctx)
+	}
+	longer, stop := lingering(ctx, renewGrace)
+	defer stop()
+	a := c.ask(longer)
+	defer a.end()
 	p := Person{ClientID: r.ClientID, ClientSecret: r.ClientSecret, TokenURL: r.TokenURL, Scopes: r.Scopes}
 	where := hostOf(r.TokenURL)
-	t, err := p.config().TokenSource(asking, &oauth2.Token{RefreshToken: r.RefreshToken}).Token()
-	token, err := c.token(ctx, t, err, where)
+	t, err := p.config().TokenSource(a.ctx, &oauth2.Token{RefreshToken: r.RefreshToken}).Token()
+	token, err := c.token(ctx, t, a.because(err), where)
 	if err != nil {
 		var e *auth.TokenError
 		if errors.As(err, &e) && e.Permanent {

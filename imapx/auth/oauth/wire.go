@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,10 +46,70 @@ func NewClient(proxy func(*http.Request) (*url.URL, error)) *Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// context carries the client to package oauth2, which takes it from there, and bounds the wait.
-func (c *Client) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	return context.WithValue(ctx, oauth2.HTTPClient, c.http), cancel
+// asking is what is said to a token server for one thing.
+type asking struct {
+	ctx  context.Context // carries the client to package oauth2, which takes it from there
+	end  context.CancelFunc
+	next http.RoundTripper
+	lost error // why the last request had no answer; nil: it had one
+}
+
+// ask begins an exchange, and bounds the wait for it.
+func (c *Client) ask(ctx context.Context) *asking {
+	ctx, end := context.WithTimeout(ctx, askTimeout)
+	a := c.asking(ctx)
+	a.end = end
+	return a
+}
+
+// asking is ask for many requests; only each of them is bounded.
+func (c *Client) asking(ctx context.Context) *asking {
+	a := &asking{next: c.http.Transport}
+	own := *c.http
+	own.Transport = a
+	a.ctx = context.WithValue(ctx, oauth2.HTTPClient, &own)
+	return a
+}
+
+// RoundTrip ends with the exchange's context: package jwt and the request for a device code have none.
+func (a *asking) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stop := context.AfterFunc(a.ctx, func() { cancel(context.Cause(a.ctx)) })
+	end := func() { stop(); cancel(nil) }
+	if resp, a.lost = a.next.RoundTrip(r.WithContext(ctx)); a.lost != nil {
+		end()
+		return nil, a.lost
+	}
+	resp.Body = &watched{resp.Body, a, end}
+	return resp, nil
+}
+
+// watched is the body of an answer that may be cut off.
+type watched struct {
+	io.ReadCloser
+	of  *asking
+	end func()
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		w.of.lost = err
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	defer w.end()
+	return w.ReadCloser.Close()
+}
+
+// because is err with its cause: the packages make words of a way that failed, and those are no network error any more.
+func (a *asking) because(err error) error {
+	if err == nil || a.lost == nil {
+		return err
+	}
+	return &url.Error{Op: "ask", Err: a.lost}
 }
 
 // secureURL takes https, and http to this machine itself.
