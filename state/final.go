@@ -76,10 +76,15 @@ func (f *File) Floors(ctx context.Context) (map[string]Mark, error) {
 }
 
 // Reopen takes SetFinal back, and forgets how a reverse pass sees the account; what it carried stays in the ledger.
-// ErrReverseOpen where one was interrupted.
+// ErrReverseOpen where one was interrupted, or where nobody has looked a last time for what a dead connection of it
+// stored late: with what it knows of that, the ledger would lose what tells it from new mail of the source.
 func (f *File) Reopen(ctx context.Context) error {
-	if _, err := f.TakeReversed(ctx); err != nil {
+	watched, err := f.TakeReversed(ctx)
+	if err != nil {
 		return err
+	}
+	if watched {
+		return ErrReverseOpen
 	}
 	return f.write(ctx, "reopen", func(t *tx) error {
 		for _, table := range []string{"ledger", "windows", "exceptions", "unkept"} {

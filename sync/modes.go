@@ -206,6 +206,15 @@ func (a *attempt) lateBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ended, err := a.passBeforeEnded(ctx)
+	if err != nil {
+		return err
+	}
+	if !ended {
+		if err := mirror.allSentAgain(ctx, windows); err != nil {
+			return err
+		}
+	}
 	pairs, err := mirror.pairsByID(ctx)
 	if err != nil {
 		return err
@@ -214,11 +223,33 @@ func (a *attempt) lateBack(ctx context.Context) error {
 		if err := a.lateIn(ctx, mirror, pairs[w.Pair], w); err != nil {
 			return err
 		}
-		if err := a.State.CloseWindow(ctx, w.ID); err != nil { // the reverse pass looked too: the second look is the last
+		if !ended { // nobody had looked yet: the next pass looks a last time
+			continue
+		}
+		if err := a.State.CloseWindow(ctx, w.ID); err != nil {
 			return err
 		}
 	}
 	a.lookBack = false
+	return nil
+}
+
+// allSentAgain is state.ErrReverseOpen where a reverse pass ended before it had sent again what a dead connection may have
+// stored: what of it lands meanwhile is the message itself and no double, and looks like new mail.
+func (a *attempt) allSentAgain(ctx context.Context, windows []state.Window) error {
+	for _, w := range windows {
+		var uids []uint32
+		for _, r := range openRows(w) {
+			uids = append(uids, r.SourceUID)
+		}
+		rows, err := a.State.RowsBySource(ctx, w.Pair, uids)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(uids, func(uid uint32) bool { _, is := rows[uid]; return !is }) {
+			return state.ErrReverseOpen
+		}
+	}
 	return nil
 }
 
@@ -232,10 +263,6 @@ func (a *attempt) lateIn(ctx context.Context, mirror *attempt, way state.Pair, w
 	if err != nil {
 		return err
 	}
-	doubles, err := mirror.findDoubles(ctx, src, way, w, there)
-	if err != nil {
-		return err
-	}
 	stored, err := a.State.Pairs(ctx)
 	if err != nil {
 		return err
@@ -243,6 +270,14 @@ func (a *attempt) lateIn(ctx context.Context, mirror *attempt, way state.Pair, w
 	at := slices.IndexFunc(stored, func(p state.Pair) bool { return p.Source == way.Target })
 	if at < 0 {
 		return nil // it was never carried, or is left out
+	}
+	told, err := a.knownFrom(ctx, stored[at].ID, w.Floor)
+	if err != nil {
+		return err
+	}
+	doubles, err := mirror.findDoubles(ctx, src, way, w, there, told)
+	if err != nil {
+		return err
 	}
 	for _, d := range doubles {
 		r := state.Row{Status: state.Moved}
@@ -260,4 +295,15 @@ func (a *attempt) lateIn(ctx context.Context, mirror *attempt, way state.Pair, w
 		}
 	}
 	return nil
+}
+
+// knownFrom gives the source UIDs, from floor on, that a pair's rows have. A late double is among them once it was found:
+// each window of a message that was sent three times has a double of its own to find.
+func (a *attempt) knownFrom(ctx context.Context, pair int64, floor uint32) (map[uint32]bool, error) {
+	uids, err := a.State.SourceUIDs(ctx, pair, floor)
+	known := make(map[uint32]bool, len(uids))
+	for _, uid := range uids {
+		known[uid] = true
+	}
+	return known, err
 }

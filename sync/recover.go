@@ -282,7 +282,7 @@ func (a *attempt) removeDoubles(ctx context.Context, dst Target, pair state.Pair
 	if err != nil {
 		return a.targetLost(ctx, pair, []state.Window{w}, err)
 	}
-	doubles, err := a.findDoubles(ctx, dst, pair, w, there)
+	doubles, err := a.findDoubles(ctx, dst, pair, w, there, nil)
 	if err != nil || len(doubles) == 0 {
 		return err
 	}
@@ -338,8 +338,8 @@ func (a *attempt) digestMatched(ctx context.Context, dst Source, pair state.Pair
 	return err
 }
 
-// findDoubles compares bytes; a copy with another INTERNALDATE is not ours.
-func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, w state.Window, there []known) ([]double, error) {
+// findDoubles compares bytes; a copy with another INTERNALDATE is not ours, and one that was told is not found again.
+func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, w state.Window, there []known, told map[uint32]bool) ([]double, error) {
 	ledger, err := a.State.RowsByTarget(ctx, pair.ID, w.Floor)
 	if err != nil {
 		return nil, err
@@ -374,7 +374,7 @@ func (a *attempt) findDoubles(ctx context.Context, dst Source, pair state.Pair, 
 	}
 	var free []known
 	for _, k := range there {
-		if !inLedger[k.uid] {
+		if !inLedger[k.uid] && !told[k.uid] {
 			free = append(free, k)
 		}
 	}
