@@ -134,6 +134,47 @@ func (f *File) Exceptions(ctx context.Context) ([]Exception, error) {
 	return all, f.fail("read exceptions", err)
 }
 
+// EachException calls fn for every exception, in the order in which they were found; an error of fn ends it and is returned.
+// It reads in pieces and holds no lock and no connection while fn runs.
+func (f *File) EachException(ctx context.Context, fn func(Exception) error) error {
+	for last := int64(0); ; {
+		list, err := queryAll(ctx, f.reader, `SELECT `+exceptionColumns+` FROM exceptions WHERE id > ? ORDER BY id LIMIT ?`,
+			scanException, last, readChunk)
+		if err != nil {
+			return f.fail("read exceptions", err)
+		}
+		for _, e := range list {
+			if err := fn(e); err != nil {
+				return err
+			}
+		}
+		if len(list) < readChunk {
+			return nil
+		}
+		last = list[len(list)-1].ID
+	}
+}
+
+// AccountExceptions gives those of one reason that are of no folder pair: few, whatever the account holds.
+func (f *File) AccountExceptions(ctx context.Context, reason string) ([]Exception, error) {
+	list, err := queryAll(ctx, f.reader, `SELECT `+exceptionColumns+` FROM exceptions WHERE pair = 0 AND reason = ? ORDER BY uid, folder, flag`,
+		scanException, reason)
+	return list, f.fail("read exceptions", err)
+}
+
+// ExceptionUIDs gives the source UIDs of a pair that have exceptions, ascending.
+func (f *File) ExceptionUIDs(ctx context.Context, pair int64) ([]uint32, error) {
+	uids, err := queryAll(ctx, f.reader, `SELECT DISTINCT uid FROM exceptions WHERE pair = ? AND uid > 0 ORDER BY uid`,
+		func(rows *sql.Rows) (uid uint32, err error) { return uid, rows.Scan(&uid) }, pair)
+	return uids, f.fail("read exceptions", err)
+}
+
+// CountExceptions counts all exceptions, and those that the admin has accepted.
+func (f *File) CountExceptions(ctx context.Context) (all, accepted int64, err error) {
+	err = f.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(accepted <> 0), 0) FROM exceptions`).Scan(&all, &accepted)
+	return all, accepted, f.fail("count exceptions", err)
+}
+
 // queryExceptions gives at most limit exceptions, all with -1.
 func queryExceptions(ctx context.Context, db *sql.DB, limit int) ([]Exception, error) {
 	return queryAll(ctx, db, `SELECT `+exceptionColumns+`

@@ -201,19 +201,23 @@ func (f *File) SweepKept(ctx context.Context, reasons []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := f.Exceptions(ctx)
-	if err != nil {
-		return err
-	}
 	validity := make(map[int64]uint32, len(pairs))
 	for _, p := range pairs {
 		validity[p.ID] = p.SourceMark.UIDValidity
 	}
-	open := make(map[Kept]bool, len(all)) // those named after the UIDVALIDITY that the state has
-	for _, e := range all {
-		if slices.Contains(reasons, e.Reason) {
-			open[Kept{e.Pair, validity[e.Pair], e.UID}] = true
+	open := make(map[Kept]bool, len(files)) // false: a file that nothing names yet, after the UIDVALIDITY that the state has
+	for k := range files {
+		open[Kept{k.Pair, validity[k.Pair], k.UID}] = false
+	}
+	err = f.EachException(ctx, func(e Exception) error {
+		at := Kept{e.Pair, validity[e.Pair], e.UID}
+		if _, kept := open[at]; kept && slices.Contains(reasons, e.Reason) {
+			open[at] = true
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for k, path := range files {
 		as := Kept{k.Pair, validity[k.Pair], k.UID}

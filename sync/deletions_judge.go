@@ -286,16 +286,11 @@ func (g *purge) notCarried(ctx context.Context, f *imapx.Folder) (imap.UIDSet, e
 	if pair.ID == 0 || then.UIDValidity == 0 || then.UIDNext == 0 || identityBroken(f.Mark, then) || f.Mark.UIDValidity == 0 {
 		return from(1), nil
 	}
-	var uids []uint32
-	list, err := g.State.Exceptions(ctx)
+	uids, err := g.State.ExceptionUIDs(ctx, pair.ID)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range list {
-		if e.Pair == pair.ID && e.UID != 0 && e.UID < then.UIDNext {
-			uids = append(uids, e.UID)
-		}
-	}
+	uids = slices.DeleteFunc(uids, func(uid uint32) bool { return uid >= then.UIDNext })
 	rows, err := g.State.RowsBySource(ctx, pair.ID, uids)
 	if err != nil {
 		return nil, err

@@ -97,12 +97,12 @@ func floorsOf(l imapx.Listing) []state.Floor {
 
 // compare is the end of a final pass.
 func (r *FinalReport) compare(ctx context.Context, o Options, f FinalOptions) error {
-	list, err := o.State.Exceptions(ctx)
+	list, err := o.State.AccountExceptions(ctx, reasonGone)
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		if e.Reason == reasonGone && !e.Accepted {
+		if !e.Accepted {
 			r.Unexplained = Unexplained{1, e.Detail}
 			return ErrNotEqual
 		}

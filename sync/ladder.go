@@ -177,21 +177,21 @@ func (p *pass) tellAltered(ctx context.Context, e state.Exception) error {
 // settleAltered looks at what was noted of the messages of windows that a death left open: it is told where the copy is there,
 // else forgotten, for the message is offered as it is again.
 func (a *attempt) settleAltered(ctx context.Context, windows []state.Window) error {
-	var list []state.Exception
-	all, err := a.State.Exceptions(ctx)
-	if err != nil {
-		return err
-	}
 	in := make(map[told]bool)
 	for _, w := range windows {
 		for _, r := range w.Rows {
 			in[told{w.Pair, r.SourceUID}] = true
 		}
 	}
-	for _, e := range all {
+	var list []state.Exception
+	err := a.State.EachException(ctx, func(e state.Exception) error {
 		if e.Reason == reasonAltered && in[told{e.Pair, e.UID}] {
 			list = append(list, e)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, e := range list {
 		rows, err := a.State.RowsBySource(ctx, e.Pair, []uint32{e.UID})

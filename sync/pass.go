@@ -214,8 +214,8 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 	defer cancel()
 	p.report.Ended = time.Now()
 	p.report.Interrupted = errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
-	if list, e := p.State.Exceptions(ctx); e == nil {
-		p.report.Exceptions, p.report.Accepted = int64(len(list)), countAccepted(list)
+	if all, accepted, e := p.State.CountExceptions(ctx); e == nil {
+		p.report.Exceptions, p.report.Accepted = all, accepted
 	}
 	if counts, e := p.State.CountDeferred(ctx); e == nil && !p.DryRun { // a dry run has foreseen them
 		for pair, n := range counts {
@@ -231,15 +231,6 @@ func (p *pass) end(ctx context.Context, err error) (Report, error) {
 	}
 	p.emit(PassEnded{Account: p.Account, Report: p.report, Err: err})
 	return p.report, err
-}
-
-func countAccepted(list []state.Exception) (n int64) {
-	for _, e := range list {
-		if e.Accepted {
-			n++
-		}
-	}
-	return n
 }
 
 // record is the report as the state keeps it.

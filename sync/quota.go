@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"mailmove/imapx"
@@ -64,15 +65,11 @@ func (a *attempt) fits(ctx context.Context) error {
 		return nil
 	}
 	a.quotaAsked = true
-	list, err := a.State.Exceptions(ctx)
+	list, err := a.State.AccountExceptions(ctx, reasonOverQuota)
 	if err != nil {
 		return err
 	}
-	known := false
-	for _, e := range list {
-		known = known || e.Pair == 0 && e.Reason == reasonOverQuota && !e.Accepted
-	}
-	if !known {
+	if !slices.ContainsFunc(list, func(e state.Exception) bool { return !e.Accepted }) {
 		return nil
 	}
 	come, err := a.toCome(ctx)

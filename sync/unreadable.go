@@ -16,8 +16,9 @@ import (
 // What the source could not give to an earlier pass is asked for again by each, once the rest is done: one message at
 // a time, on a connection of its own, and only so often that a mailbox with many of them costs no more than with few.
 const (
-	againCuts = 3   // connections that may end of it in one pass
-	againMost = 200 // messages in one pass; those asked for least recently come first
+	againCuts  = 3   // connections that may end of it in one pass
+	againPiece = 500 // exceptions that are looked up together
+	againMost  = 200 // messages in one pass; those asked for least recently come first
 )
 
 // errEnded: the connection ended when the message was asked for.
@@ -64,10 +65,7 @@ func (a *attempt) askAgain(ctx context.Context, jobs []*job) error {
 	h := &hunt{pass: a.pass}
 	defer h.close()
 	readable := make(map[*job][]state.Row)
-	for _, u := range list[:min(len(list), againMost)] {
-		if u.job.retarget { // its copy cannot be found under the old UIDs: the next pass asks
-			continue
-		}
+	for _, u := range list {
 		if h.cuts >= againCuts || ctx.Err() != nil {
 			break
 		}
@@ -200,34 +198,54 @@ type asked struct {
 }
 
 // known are the unreadable messages of these folders that nobody has agreed to leave behind, those asked for least
-// recently first.
+// recently first: as many as a pass asks for.
 func (a *attempt) known(ctx context.Context, jobs []*job) ([]asked, error) {
-	all, err := a.State.Exceptions(ctx)
-	if err != nil {
-		return nil, err
-	}
 	byPair := make(map[int64]*job)
 	for _, j := range jobs {
-		if j.pair.ID != 0 && j.task != matchLedger && a.hindered[j] == nil {
+		// Under other target UIDs a copy cannot be found: the next pass asks.
+		if j.pair.ID != 0 && j.task != matchLedger && a.hindered[j] == nil && !j.retarget {
 			byPair[j.pair.ID] = j
 		}
 	}
-	var out []asked
-	for _, e := range all {
+	var out, piece []asked
+	sift := func() error {
+		refused, err := a.stillRefused(ctx, piece)
+		out, piece = append(out, refused...), piece[:0]
+		slices.SortStableFunc(out, func(x, y asked) int { return cmp.Compare(x.LastPass, y.LastPass) })
+		out = slices.Delete(out, min(len(out), againMost), len(out))
+		return err
+	}
+	err := a.State.EachException(ctx, func(e state.Exception) error {
 		j := byPair[e.Pair]
 		if e.Reason != reasonUnreadable && e.Reason != reasonStub || e.UID == 0 || e.Accepted || j == nil || e.LastPass == a.report.Pass {
-			continue
+			return nil
 		}
-		rows, err := a.State.RowsBySource(ctx, e.Pair, []uint32{e.UID})
+		if piece = append(piece, asked{e, j}); len(piece) < againPiece {
+			return nil
+		}
+		return sift()
+	})
+	if err == nil {
+		err = sift()
+	}
+	return out, err
+}
+
+// stillRefused leaves those that the ledger has as not carried.
+func (a *attempt) stillRefused(ctx context.Context, list []asked) ([]asked, error) {
+	uids := make(map[int64][]uint32)
+	for _, u := range list {
+		uids[u.Pair] = append(uids[u.Pair], u.UID)
+	}
+	rows := make(map[int64]map[uint32]state.Row)
+	for pair, of := range uids {
+		found, err := a.State.RowsBySource(ctx, pair, of)
 		if err != nil {
 			return nil, err
 		}
-		if rows[e.UID].Status == state.Refused {
-			out = append(out, asked{e, j})
-		}
+		rows[pair] = found
 	}
-	slices.SortStableFunc(out, func(x, y asked) int { return cmp.Compare(x.LastPass, y.LastPass) })
-	return out, nil
+	return slices.DeleteFunc(slices.Clone(list), func(u asked) bool { return rows[u.Pair][u.UID].Status != state.Refused }), nil
 }
 
 // one asks for a message. It gives its row once it comes, and why not where it does not; neither where it is gone, or
