@@ -26,35 +26,51 @@ func (l *lane) adopt(ctx context.Context, j *job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	var src, dst []known
-	var res imapx.VisitResult
+	m, err := l.matchSides(ctx, j, opened.UIDValidity)
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := l.takeOver(ctx, j, m.src, m.dst, m.couples); err != nil {
+		return outcome{}, err
+	}
+	return l.copyRest(ctx, j, m.src, m.couples, m.unread, j.covered(m.mark))
+}
+
+// sides are both folders of a pair without what the ledger knows, and what is the same in them.
+type sides struct {
+	src, dst []known
+	couples  []couple
+	unread   map[imap.UID]error // source UIDs that could not be compared
+	mark     imapx.Mark         // of the source
+}
+
+// matchSides compares both folders; a uidValidity of 0 takes the target's as it is.
+func (l *lane) matchSides(ctx context.Context, j *job, uidValidity uint32) (m sides, err error) {
+	var here, there imapx.VisitResult
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		visit, cancel := both(gctx, l.intake)
 		defer cancel()
-		src, res, err = survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
+		m.src, here, err = survey(visit, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
 		return err
 	})
 	g.Go(func() (err error) {
-		dst, _, err = survey(gctx, l.dst, j.raw, opened.UIDValidity, from(1))
+		m.dst, there, err = survey(gctx, l.dst, j.raw, uidValidity, from(1))
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return outcome{}, err
+		return m, err
 	}
-	src, dst, err = l.withoutLedger(ctx, j, opened.UIDValidity, src, dst, nil)
+	m.mark = here.Opened.Mark
+	m.src, m.dst, err = l.withoutLedger(ctx, j, there.Opened.UIDValidity, m.src, m.dst, nil)
 	if err != nil {
-		return outcome{}, err
+		return m, err
 	}
-	couples, unread, err := l.match(ctx, j, src, dst, res.Opened.UIDValidity, opened.UIDValidity)
-	if err != nil {
-		return outcome{}, err
+	m.couples, m.unread, err = l.match(ctx, j, m.src, m.dst, here.Opened.UIDValidity, there.Opened.UIDValidity)
+	if err == nil {
+		maps.Copy(m.unread, here.Failed)
 	}
-	maps.Copy(unread, res.Failed)
-	if err := l.takeOver(ctx, j, src, dst, couples); err != nil {
-		return outcome{}, err
-	}
-	return l.copyRest(ctx, j, src, couples, unread, j.covered(res.Opened.Mark))
+	return m, err
 }
 
 // withoutLedger leaves out what the ledger knows on either side; on the target also that of other pairs, and not what is

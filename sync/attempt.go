@@ -29,6 +29,7 @@ type attempt struct {
 	intended       map[int64]map[uint32]bool // source UIDs that intents named when the attempt began, by pair
 	asides         map[string]aside          // source folders by raw name
 	adrift         map[int64][]state.Window  // by pair: see adrift.go
+	settled        map[*job]map[uint32]bool  // source UIDs that were moved nowhere: see matchfirst.go
 	foreseen       foreseen                  // of a dry run
 
 	mu     sync.Mutex
@@ -47,7 +48,7 @@ type lane struct {
 
 func newAttempt(p *pass) *attempt {
 	return &attempt{pass: p, hindered: make(map[*job]error), asides: make(map[string]aside), foreseen: newForeseen(),
-		intended: make(map[int64]map[uint32]bool), adrift: make(map[int64][]state.Window)}
+		settled: make(map[*job]map[uint32]bool), intended: make(map[int64]map[uint32]bool), adrift: make(map[int64][]state.Window)}
 }
 
 func (p *pass) attempt(ctx context.Context) error {

@@ -23,7 +23,8 @@
 //   - bodies: copy.go (source to letters), writer.go (letters to windows), window.go (one batch);
 //   - mail that the target refuses: ladder.go, alter.go with alter_stages.go (what is altered), looseform.go (why an
 //     altered copy is the same message); a full target: quota.go; stub.go;
-//   - flags: flags.go, delta.go, lostflags.go; mail that is on both sides already: adopt.go with match.go and identity.go;
+//   - flags: flags.go, delta.go, lostflags.go; mail that is on both sides already: adopt.go with match.go and identity.go,
+//     matchfirst.go where some of it may have been moved;
 //   - deletions: deletions.go, deletions_judge.go (what is proven), deletions_do.go (what is done, and taken back);
 //   - after a lost connection or a kill: recover.go with locate.go; after the target renumbered: adrift.go;
 //   - the cutover: final.go, modes.go (new mail only), reverse.go (the way back); one mailbox or two: apart.go.

@@ -49,6 +49,9 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if gone, err = a.rehomed(ctx, gone); err != nil || len(gone) == 0 {
 		return err
 	}
+	if err := a.matchFirst(ctx, jobs); err != nil {
+		return err
+	}
 	a.hinderMoves(jobs, gone)
 	news, err := a.arrivals(ctx, jobs)
 	if err != nil {

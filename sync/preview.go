@@ -187,33 +187,18 @@ func (l *lane) previewFlags(ctx context.Context, j *job, since uint64) error {
 
 // previewMatch compares as adopt does.
 func (l *lane) previewMatch(ctx context.Context, j *job) error {
-	var src, dst []known
-	var here, there imapx.VisitResult
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		src, here, err = survey(gctx, l.src, j.source.Raw, j.sourceValidity(), j.listed(1))
-		return err
-	})
-	g.Go(func() (err error) { dst, there, err = survey(gctx, l.dst, j.raw, 0, from(1)); return err })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	src, dst, err := l.withoutLedger(ctx, j, there.Opened.UIDValidity, src, dst, nil)
-	if err != nil {
-		return err
-	}
-	couples, _, err := l.match(ctx, j, src, dst, here.Opened.UIDValidity, there.Opened.UIDValidity)
+	m, err := l.matchSides(ctx, j, 0)
 	if err != nil {
 		return err
 	}
 	var flags int64
-	for _, c := range couples {
-		if add, _ := flagDiff(parseFlags(dst[c.b].flags), parseFlags(src[c.a].flags), false); len(add) > 0 && !l.appendOnly {
+	for _, c := range m.couples {
+		if add, _ := flagDiff(parseFlags(m.dst[c.b].flags), parseFlags(m.src[c.a].flags), false); len(add) > 0 && !l.appendOnly {
 			flags++
 		}
 	}
-	l.count(func(r *Report) { r.Matched += int64(len(couples)); r.Flags += flags })
-	l.previewRest(j, src, couples)
+	l.count(func(r *Report) { r.Matched += int64(len(m.couples)); r.Flags += flags })
+	l.previewRest(j, m.src, m.couples)
 	return nil
 }
 
@@ -250,6 +235,9 @@ func (l *lane) previewRest(j *job, src []known, couples []couple) {
 	}
 	rest := tallied{limit: l.dst.Limits().Append}
 	for _, i := range where(done, false) {
+		if l.foreseen.known[j][src[i].uid] {
+			continue
+		}
 		rest.add(src[i].size, l.carries(j, src[i].uid, src[i].date, src[i].size))
 	}
 	l.wouldCopy(j, rest)

@@ -59,7 +59,7 @@ func (j *job) gainedOnSource() bool {
 	if j.archive && len(j.recopy) > 0 {
 		return true
 	}
-	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == matchTarget && j.newOnly || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
+	return now != nil && now.Messages > 0 && (j.task == copyAll || j.task == matchTarget || j.task == copyDelta && uint32(now.UIDNext) > j.pair.SourceMark.UIDNext)
 }
 
 // vanishedBefore adds what earlier passes saw vanish without learning where it went: the folders of a server are not
@@ -263,7 +263,7 @@ func (a *attempt) arrivals(ctx context.Context, jobs []*job) ([]arrival, error) 
 			return nil, err
 		}
 		for _, k := range list {
-			if !known[k.uid] && j.homeless(k.uid) {
+			if !known[k.uid] && !a.settled[j][k.uid] && j.homeless(k.uid) {
 				out = append(out, arrival{j, k})
 			}
 		}
