@@ -46,6 +46,7 @@ type fakeServer struct {
 	stored      func()            // runs when a batch was stored, with the lock held
 	forgetful   bool              // APPEND loses the flags, as GNU mailutils' does
 	renumbers   int               // so many batches yet give their folder another UIDVALIDITY, as GNU mailutils' do
+	ids         bool              // MAILBOXID (RFC 8474)
 	labels      bool              // Gmail: see gmail_test.go
 	merges      bool              // Gmail as the target: one copy of messages that are the same
 	hidden      map[uint64]string // labels that IMAP shows no message for
@@ -219,6 +220,9 @@ func (c *fakeConn) List(context.Context) (imapx.Listing, error) {
 		m := f.mark(c.noModSeq)
 		l.Folders = append(l.Folders, imapx.Folder{Raw: name, Name: name, Path: strings.Split(name, "/"), Delim: "/",
 			Selectable: true, Subscribed: f.subscribed, SpecialUse: f.use, Mark: &m})
+		if c.ids {
+			l.Folders[len(l.Folders)-1].MailboxID = fmt.Sprint("M", f.validity)
+		}
 	}
 	l.Folders = append(l.Folders, c.parents()...)
 	l.Labels = c.labels

@@ -66,7 +66,7 @@ func (a *attempt) heirOf(ctx context.Context, pair state.Pair, h heir) (*imapx.F
 		if h.mailboxID != "" && f.MailboxID == h.mailboxID {
 			return f, nil
 		}
-		if f.MailboxID == "" && f.Mark.Messages > 0 && h.mark.UIDValidity != 0 &&
+		if (f.MailboxID == "" || h.mailboxID == "") && f.Mark.Messages > 0 && h.mark.UIDValidity != 0 &&
 			f.Mark.UIDValidity == h.mark.UIDValidity && uint32(f.Mark.UIDNext) >= h.mark.UIDNext {
 			candidates = append(candidates, f)
 		}

@@ -137,6 +137,27 @@ func TestSourceFolderRenamed(t *testing.T) {
 	b.quiet("after the rename")
 }
 
+// TestRenamedWhenIDsCome: a server that gave no MAILBOXID to the pass before gives one now. Cyrus 3.6 does at times, and any
+// server after an upgrade.
+func TestRenamedWhenIDsCome(t *testing.T) {
+	for _, source := range []bool{true, false} {
+		b := newBench(t)
+		b.fill("Work", 0, 10)
+		b.pass()
+		b.src.ids, b.dst.ids = true, true
+		if source {
+			b.src.rename("Work", "Job")
+		} else {
+			b.dst.rename("Work", "Job")
+		}
+		b.fill(map[bool]string{true: "Job", false: "Work"}[source], 10, 11)
+		if r := b.pass(); r.Copied != 1 || b.dst.folders["Work"] != nil || len(b.dst.content("Job")) != 11 {
+			t.Errorf("renamed on the source %v: %+v", source, r)
+		}
+		b.settled()
+	}
+}
+
 // TestFolderReplacedIsNotARename: the same UIDVALIDITY with other messages is another folder.
 func TestFolderReplacedIsNotARename(t *testing.T) {
 	b := newBench(t)
