@@ -15,7 +15,8 @@ import (
 // Gmail's \All shows every message. Those that lie in another folder that is carried are deferred there, in the ledger as
 // what a filter leaves out is: marks can rise above them, and the pass that finds one in no other folder carries it. So a
 // message that its user archives between two passes is taken from \All then, once; where its copy is still in the folder
-// that it left, that copy is moved (moves.go).
+// that it left, that copy is moved (moves.go). And one that gets a label when it is archived already is moved out of the
+// archive, for it is new in the label's folder; from then on it is deferred again.
 
 // homeless reports that a message is in no other folder that is carried; true wherever folders are not labels.
 func (j *job) homeless(uid uint32) bool {
@@ -74,6 +75,8 @@ func (a *attempt) findArchived(ctx context.Context, src Source, j *job, m mapped
 			highest = max(highest, msg.UID)
 			if !slices.ContainsFunc(msg.Labels, homes.has) || whole && !seen.has(msg.GmailID) {
 				j.archived.AddNum(msg.UID)
+			} else {
+				j.labelled.AddNum(msg.UID)
 			}
 			return nil
 		}})
@@ -172,4 +175,79 @@ func (a *attempt) gmailIDs(ctx context.Context, src Source, j *job, m mapped, in
 	slices.Sort(*into)
 	*into = slices.Compact(*into)
 	return nil
+}
+
+// leftArchive are the copies in the archive of messages that have a label by now. They are in \All as before: only what is
+// found in another folder has left it.
+func (a *attempt) leftArchive(ctx context.Context, jobs []*job) (out []lost, err error) {
+	if !slices.ContainsFunc(jobs, func(j *job) bool { return !j.archive && j.gainedOnSource() }) {
+		return nil, nil
+	}
+	for _, j := range jobs {
+		if a.hindered[j] != nil || j.pair.ID == 0 || j.task == matchLedger {
+			continue
+		}
+		uids, _ := j.labelled.Nums()
+		for part := range slices.Chunk(uids, flagsAtOnce) {
+			ask := make([]uint32, len(part))
+			for i, uid := range part {
+				ask[i] = uint32(uid)
+			}
+			rows, err := a.State.RowsBySource(ctx, j.pair.ID, ask)
+			if err != nil {
+				return nil, err
+			}
+			for _, uid := range ask {
+				if r, is := rows[uid]; is && (r.Status == state.Stored && r.TargetUID != 0 || r.Status == state.Moved || r.Status == state.Gone) {
+					out = append(out, lost{j.pair.ID, r})
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// elsewhere ends what \All knew of messages with a label whose copy is not in the archive and came to no folder in this pass:
+// a death came between the move and this. Else it would not be carried again when the label goes.
+func (a *attempt) elsewhere(ctx context.Context, jobs []*job, labelled []lost, couples []couple) error {
+	moved := make(map[int]bool)
+	for _, c := range couples {
+		moved[c.a] = true
+	}
+	for _, j := range jobs {
+		var rows []state.Row
+		for i, l := range labelled {
+			if l.pair == j.pair.ID && l.row.Status == state.Gone && !moved[i] {
+				rows = append(rows, l.row)
+			}
+		}
+		if len(rows) == 0 || a.DryRun || a.appendOnly {
+			continue
+		}
+		if err := a.departed(ctx, j, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shows reports that a message which is new in another folder is in this one as before: in \All.
+func (j *job) shows(uid uint32) bool { return j.archive && j.labelled.Contains(imap.UID(uid)) }
+
+// departed ends what a folder knew of messages that another folder has now. What \All still shows is carried again once it
+// has no label any more.
+func (a *attempt) departed(ctx context.Context, j *job, rows []state.Row) error {
+	var gone []uint32
+	var again []state.Row
+	for _, r := range rows {
+		if j.shows(r.SourceUID) {
+			again = append(again, deferredRow(r.SourceUID, r.Date, r.Size))
+		} else {
+			gone = append(gone, r.SourceUID)
+		}
+	}
+	if err := a.State.PutRows(ctx, j.pair.ID, again); err != nil {
+		return err
+	}
+	return a.State.SetStatus(ctx, j.pair.ID, gone, state.SourceGone)
 }

@@ -188,6 +188,46 @@ func TestGmailFolders(t *testing.T) {
 	b.holds("a final pass", want)
 }
 
+// TestGmailLabelledLater: what is archived and gets a label is moved out of the archive, unless somebody touched it there; back
+// again when the label goes; and after a final pass its copy stays where it is.
+func TestGmailLabelledLater(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		t.Run(fmt.Sprintf("answer lost %v", lose), func(t *testing.T) { labelledLater(t, lose) })
+	}
+}
+
+func labelledLater(t *testing.T, lose bool) {
+	b := gmailBench(t)
+	b.src.folder("Work")
+	one, two, three := b.src.receive(1), b.src.receive(2), b.src.receive(3)
+	b.src.receive(4, "Work")
+	b.pass()
+	b.holds("first pass", map[string][]int{"INBOX": nil, "Work": {4}, "Archive": {1, 2, 3}})
+	b.dst.setFlags("Archive", 2, imap.FlagSeen, "$label1")
+	b.src.label(one, "Work")
+	b.src.label(two, "Work")
+	b.dst.loseMove = lose
+	if r := b.pass(); r.Followed+r.Recovered != 1 || r.Copied != 0 || r.Exceptions != 0 {
+		t.Errorf("labelled: %+v", r)
+	}
+	want := map[string][]int{"INBOX": nil, "Work": {1, 4}, "Archive": {2, 3}}
+	b.holds("labelled", want)
+	for _, mode := range []Mode{Ordinary, Whole} {
+		if r := b.pass(func(o *Options) { o.Mode = mode }); r.Copied+r.Followed+r.Gone+r.Exceptions != 0 {
+			t.Errorf("nothing changed: %+v", r)
+		}
+	}
+	b.src.unlabel(one, "Work")
+	b.src.unlabel(two, "Work")
+	b.pass(func(o *Options) { o.Deletions = ExpungeDeleted })
+	b.holds("archived again", map[string][]int{"INBOX": nil, "Work": {4}, "Archive": {1, 2, 3}})
+	b.src.label(three, "Work")
+	if r := b.pass(func(o *Options) { o.Mode = Tail }); r.Copied+r.Followed != 0 {
+		t.Errorf("a tail: %+v", r)
+	}
+	b.holds("a tail", map[string][]int{"INBOX": nil, "Work": {4}, "Archive": {1, 2, 3}})
+}
+
 // What a label names and IMAP does not show there is carried from All Mail: hidden labels, folders shown in part.
 func TestGmailLabelsThatShowNothing(t *testing.T) {
 	b := gmailBench(t)
@@ -308,6 +348,9 @@ func gmailRun(t *testing.T, rnd *rand.Rand) {
 			if to := targetName(name); labels[gid][name] && copies[to] == 0 {
 				t.Errorf("message %d has the label %s and is not in %s: %v", i, name, to, copies)
 			}
+		}
+		if copies["Archive"] > 0 && slices.ContainsFunc(homes, func(h string) bool { return labels[gid][h] }) {
+			t.Errorf("message %d has a label and is in the archive: %v", i, copies)
 		}
 		if total == 0 || copies["Archive"] > 1 || copies["Archive"] > 0 && !archived[gid] {
 			t.Errorf("message %d, archived %v: %v", i, archived[gid], copies)

@@ -141,6 +141,8 @@ func (a *attempt) leaveOne(ctx context.Context, src, dst *job, old, r state.Row)
 		if r.TargetUID != 0 {
 			r.Status = state.Stored
 		}
+	case src.shows(old.SourceUID):
+		r.TargetUID, r.Status = 0, state.Moved
 	case src.raw == dst.raw && r.TargetUID != 0:
 		r.Status, handed = state.Stored, []uint32{old.SourceUID}
 	default:

@@ -46,8 +46,16 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if gone, err = a.fromOrphans(ctx, orphans, gone); err != nil {
 		return err
 	}
-	if gone, err = a.rehomed(ctx, gone); err != nil || len(gone) == 0 {
+	if gone, err = a.rehomed(ctx, gone); err != nil {
 		return err
+	}
+	labelled, err := a.leftArchive(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	vanished := gone[:fresh]
+	if gone = slices.Concat(labelled, gone); len(gone) == 0 { // the archive's first: what another folder lost may stay there
+		return nil
 	}
 	if err := a.matchFirst(ctx, jobs); err != nil {
 		return err
@@ -61,7 +69,11 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	if err := a.noteVanished(ctx, gone[:fresh], couples); err != nil {
+	couples = slices.DeleteFunc(couples, func(c couple) bool { return c.a < len(labelled) && news[c.b].job.archive })
+	if err := a.noteVanished(ctx, vanished, len(labelled), couples); err != nil {
+		return err
+	}
+	if err := a.elsewhere(ctx, jobs, labelled, couples); err != nil {
 		return err
 	}
 	if a.appendOnly {
@@ -183,7 +195,8 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	}
 	var rows, stay []state.Row
 	var uids imap.UIDSet
-	var leaving, left, absent, handed []uint32
+	var leaving, left []state.Row // of src
+	var absent, handed []uint32
 	taken := make(map[uint32]uint32) // of handed, by new source UID
 	for _, c := range couples {
 		old := gone[c.a].row
@@ -192,25 +205,30 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		now, there := flags[old.TargetUID]
 		switch {
 		case old.Status == state.Moved:
-			stay, left = append(stay, r), append(left, old.SourceUID)
+			stay, left = append(stay, r), append(left, old)
 		case old.TargetUID == 0: // gone there
-			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
+			stay, left, absent = append(stay, r), append(left, old), append(absent, r.SourceUID)
 		case !there && !sameStamp(rowsKnown([]state.Row{old})[0], news[c.b].known): // copied, as any other that is new
-			left = append(left, old.SourceUID)
+			left = append(left, old)
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
-			stay, left, absent = append(stay, r), append(left, old.SourceUID), append(absent, r.SourceUID)
+			stay, left, absent = append(stay, r), append(left, old), append(absent, r.SourceUID)
+		case src.raw == dst.raw && src.shows(old.SourceUID):
+			r.Status = state.Moved
+			stay = append(stay, r)
 		case src.raw == dst.raw: // one target folder has the mail of both: the copy stays and changes hands
 			r.TargetUID, r.Status = old.TargetUID, state.Stored
 			stay, handed = append(stay, r), append(handed, old.SourceUID)
 			taken[r.SourceUID] = old.SourceUID
 		case touched(now, old.Flags, a.lacking(src.pair.ID)):
 			r.Status = state.Moved
-			stay, left = append(stay, r), append(left, old.SourceUID)
+			if stay = append(stay, r); !src.shows(old.SourceUID) {
+				left = append(left, old)
+			}
 			a.notice(fmt.Sprintf("%s: a message was moved to %s on the source; its copy was touched on the target and stays", src.source.Name, dst.source.Name))
 		default:
 			r.Status = state.Stored // also where an earlier pass saw it vanish already
-			rows, leaving = append(rows, r), append(leaving, old.SourceUID)
+			rows, leaving = append(rows, r), append(leaving, old)
 			uids.AddNum(imap.UID(old.TargetUID))
 		}
 	}
@@ -233,7 +251,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 	if err := a.State.PutRows(ctx, dst.pair.ID, stay); err != nil {
 		return err
 	}
-	if err := a.State.SetStatus(ctx, src.pair.ID, left, state.SourceGone); err != nil {
+	if err := a.departed(ctx, src, left); err != nil {
 		return err
 	}
 	if err := a.State.Inherit(ctx, dst.pair.ID, src.pair.ID, taken); err != nil {
@@ -246,7 +264,7 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 		if err := a.moveSome(ctx, src, dst, uids, rows, couples, gone, news); err != nil {
 			return err
 		}
-		if err := a.State.SetStatus(ctx, src.pair.ID, leaving, state.SourceGone); err != nil {
+		if err := a.departed(ctx, src, leaving); err != nil {
 			return err
 		}
 	}

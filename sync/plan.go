@@ -35,6 +35,7 @@ type job struct {
 	newOnly   bool        // new mail only
 	archive   bool        // Gmail's All Mail: only what no other folder has is carried
 	archived  imap.UIDSet // of it: what is in no other folder, as far as this pass has asked
+	labelled  imap.UIDSet // of it: what is in another folder, as far as this pass has asked
 	unasked   uint32      // from this UID on nobody has asked
 	estimate  int64       // messages to be copied, for the progress bar
 	order     int         // place among all jobs: parents before children

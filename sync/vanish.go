@@ -128,11 +128,11 @@ func (a *attempt) fromOrphans(ctx context.Context, orphans []*job, gone []lost) 
 	return gone, nil
 }
 
-// noteVanished remembers rows that were found nowhere, for the passes to come.
-func (a *attempt) noteVanished(ctx context.Context, gone []lost, couples []couple) error {
+// noteVanished remembers rows that were found nowhere, for the passes to come. Couples count them from at on.
+func (a *attempt) noteVanished(ctx context.Context, gone []lost, at int, couples []couple) error {
 	found := make(map[int]bool)
 	for _, c := range couples {
-		found[c.a] = true
+		found[c.a-at] = true
 	}
 	left := make(map[int64][]uint32)
 	for i, g := range gone {
