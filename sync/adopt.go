@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -124,8 +125,9 @@ func (l *lane) match(ctx context.Context, j *job, src, dst []known, srcValidity,
 	return append(sure, matchDigests(src, dst, doubtA, doubtB)...), unread, nil
 }
 
-// takeOver writes what was matched into the ledger and adds the flags that the target's copy lacks; it never
-// takes one away.
+// takeOver adds the flags that the target's copies lack, never takes one away, and then writes what was matched into the
+// ledger: with a row, nothing is compared again after a lost connection. A target that refuses the flags gets its mail all the
+// same, from the next pass on.
 func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples []couple) error {
 	if len(couples) == 0 {
 		return nil
@@ -144,12 +146,16 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 		}
 	}
 	slices.SortFunc(rows, func(x, y state.Row) int { return int(int64(x.SourceUID) - int64(y.SourceUID)) })
+	n, refused := l.store(ctx, j, plan)
+	var ie *imapx.Error
+	if refused != nil && (!errors.As(refused, &ie) || ie.Scope == imapx.ScopeAccount || ie.Retry != imapx.RetryNever || errors.Is(refused, imapx.ErrUIDValidity)) {
+		return refused
+	}
 	if err := l.State.PutRows(ctx, j.pair.ID, rows); err != nil {
 		return err
 	}
-	n, err := l.store(ctx, j, plan)
 	l.count(func(r *Report) { r.Matched += int64(len(couples)); r.Flags += n })
-	return err
+	return refused
 }
 
 // copyRest copies what no couple has. What could not be compared for want of its bytes may be on the target already: it
