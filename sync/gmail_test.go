@@ -206,6 +206,9 @@ func labelledLater(t *testing.T, lose bool) {
 	b.dst.setFlags("Archive", 2, imap.FlagSeen, "$label1")
 	b.src.label(one, "Work")
 	b.src.label(two, "Work")
+	if dry := b.pass(func(o *Options) { o.DryRun = true }); dry.Followed != 1 || dry.ToCopy != 0 {
+		t.Errorf("foretold: %+v", dry)
+	}
 	b.dst.loseMove = lose
 	if r := b.pass(); r.Followed+r.Recovered != 1 || r.Copied != 0 || r.Exceptions != 0 {
 		t.Errorf("labelled: %+v", r)
