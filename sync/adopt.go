@@ -3,7 +3,6 @@ package sync
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -147,8 +146,7 @@ func (l *lane) takeOver(ctx context.Context, j *job, src, dst []known, couples [
 	}
 	slices.SortFunc(rows, func(x, y state.Row) int { return int(int64(x.SourceUID) - int64(y.SourceUID)) })
 	n, refused := l.store(ctx, j, plan)
-	var ie *imapx.Error
-	if refused != nil && (!errors.As(refused, &ie) || ie.Scope == imapx.ScopeAccount || ie.Retry != imapx.RetryNever || errors.Is(refused, imapx.ErrUIDValidity)) {
+	if refused != nil && !flagsRefused(refused) {
 		return refused
 	}
 	if err := l.State.PutRows(ctx, j.pair.ID, rows); err != nil {

@@ -66,6 +66,9 @@ func (c *fakeConn) Append(_ context.Context, b imapx.AppendBatch) (imapx.Pending
 func (s *fakeServer) land(f *fakeFolder, list []fakeMessage, when landing) {
 	store := func() {
 		for _, m := range list {
+			if s.forgetful {
+				m.flags = nil
+			}
 			f.add(m.date, m.data, m.flags)
 		}
 	}

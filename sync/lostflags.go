@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -35,7 +36,25 @@ func (a *attempt) giveFlags(ctx context.Context, dst Target, pair state.Pair, ui
 	for _, k := range plan.order {
 		changes = append(changes, *plan.changes[k])
 	}
-	return dst.Store(ctx, pair.Target, uidValidity, changes)
+	err := dst.Store(ctx, pair.Target, uidValidity, changes)
+	if !flagsRefused(err) {
+		return err
+	}
+	for _, c := range changes { // the mail is there: what it lacks is told, as where the folder says so itself
+		for _, f := range c.Add {
+			if err := a.lacks(ctx, pair.ID, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flagsRefused reports that a server will not change flags in a folder, whatever is tried.
+func flagsRefused(err error) bool {
+	var ie *imapx.Error
+	return errors.As(err, &ie) && ie.Kind == imapx.KindStore && ie.Scope != imapx.ScopeAccount && ie.Retry == imapx.RetryNever &&
+		!errors.Is(err, imapx.ErrUIDValidity)
 }
 
 // systemFlagsSent are the flags of RFC 9051 section 2.3.2 that a message was sent with: those of the source that its

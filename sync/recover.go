@@ -23,6 +23,9 @@ func (a *attempt) recoverWindows(ctx context.Context, dst Target) error {
 		return err
 	}
 	a.noteIntended(windows)
+	if a.unkept, err = a.State.Unkept(ctx); err != nil { // what was stored without these has all its flags
+		return err
+	}
 	pairs, err := a.pairsByID(ctx)
 	if err != nil {
 		return err

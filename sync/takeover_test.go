@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -9,7 +10,9 @@ import (
 	"mailmove/imapx"
 )
 
-// failsStore is a target that answers the first STORE with an error.
+var errLostStore = errors.New("the connection is to be lost once")
+
+// failsStore is a target that answers the first STORE with an error; all of them, as long as it is one of the folder.
 type failsStore struct {
 	Target
 	err *error
@@ -17,7 +20,10 @@ type failsStore struct {
 
 func (s failsStore) Store(ctx context.Context, folder string, uidValidity uint32, changes []imapx.FlagChange) error {
 	if err := *s.err; err != nil {
-		*s.err = nil
+		if errors.Is(err, errLostStore) {
+			*s.err = nil
+			err = lostError()
+		}
 		return err
 	}
 	return s.Target.Store(ctx, folder, uidValidity, changes)
@@ -33,7 +39,11 @@ func taking(t *testing.T) *bench {
 	return b
 }
 
-// failing has the target's first STORE fail.
+func refusedStore() error {
+	return &imapx.Error{Op: "UID STORE", Side: "target", Folder: "INBOX", Text: "no", Kind: imapx.KindStore, Scope: imapx.ScopeFolder}
+}
+
+// failing has STORE fail on the target.
 func failing(err *error) func(*Options) {
 	return func(o *Options) {
 		connect := o.ConnectTarget
@@ -48,7 +58,7 @@ func failing(err *error) func(*Options) {
 // copies lack. With a row they are not compared again.
 func TestTakenOverFlagsAfterALoss(t *testing.T) {
 	b := taking(t)
-	var err error = lostError()
+	err := errLostStore
 	b.pass(failing(&err))
 	if err != nil || len(b.dst.folders["INBOX"].messages) != 10 {
 		t.Fatalf("%v, %d messages", err, len(b.dst.folders["INBOX"].messages))
@@ -63,7 +73,7 @@ func TestTakenOverFlagsAfterALoss(t *testing.T) {
 // TestTakenOverFlagsRefused: a target that refuses the flags for good is told, and gets the mail with the next pass, once.
 func TestTakenOverFlagsRefused(t *testing.T) {
 	b := taking(t)
-	var err error = &imapx.Error{Op: "UID STORE", Side: "target", Folder: "INBOX", Text: "no", Kind: imapx.KindStore, Scope: imapx.ScopeFolder}
+	err := refusedStore()
 	if r := b.pass(failing(&err)); r.NewExceptions != 1 {
 		t.Errorf("%+v", r)
 	}
