@@ -179,7 +179,11 @@ func (x *export) judge(ctx context.Context, host string, port int, oldHost strin
 
 func (x *export) noAddress(host string, err error) error {
 	if isUnknown(err) {
-		return &failure{code: exitCheck, err: err, what: "the host " + shown(host) + " has no address", hint: "is it spelt right? DNS does not know it"}
+		hint := "is it spelt right? DNS does not know it"
+		if !strings.Contains(host, ".") {
+			hint = "give its whole name, with the domain: this machine's search list may not be the one of the machine that reads the map"
+		}
+		return &failure{code: exitCheck, err: err, what: "the host " + shown(host) + " has no address", hint: hint}
 	}
 	return &failure{code: exitUnavailable, err: err, what: "the host " + shown(host) + " cannot be looked up: " + err.Error(),
 		hint: "run it again when DNS answers; nothing was written"}

@@ -238,7 +238,14 @@ func (o *outbox) Sent(ctx context.Context, b notify.Batch, now time.Time) error 
 }
 
 func (o *outbox) Later(ctx context.Context, b notify.Batch, due time.Time, why string, all bool) error {
-	return o.fleet.NotesLater(ctx, o.notes(b), due, why, all)
+	var down fleet.Way
+	if all { // one server takes all the mail; each webhook is a server of its own
+		down.Channel = b.Channel
+		if b.Channel != byMail {
+			down.Recipient = b.Recipient
+		}
+	}
+	return o.fleet.NotesLater(ctx, o.notes(b), due, why, down)
 }
 
 func (*outbox) notes(b notify.Batch) []fleet.Note {

@@ -149,14 +149,15 @@ func (f *Fleet) NotesSent(ctx context.Context, batch []Note, now time.Time) erro
 	}, `UPDATE notes SET result = '`+noteSent+`', lease = 0, text = '' WHERE id = ?`)
 }
 
-// NotesLater gives a batch back, to be tried at due and not before, and why. all: whatever else waits for that channel waits as
-// long, for its server is down.
-func (f *Fleet) NotesLater(ctx context.Context, batch []Note, due time.Time, why string, all bool) error {
+// NotesLater gives a batch back, to be tried at due and not before, and why. What else waits for the way that is down waits as
+// long; the zero Way: nothing does. Another way is another server, and does not wait.
+func (f *Fleet) NotesLater(ctx context.Context, batch []Note, due time.Time, why string, down Way) error {
 	return f.settle(ctx, batch, func(c *sql.Conn) error {
-		if !all || len(batch) == 0 {
+		if down.Channel == "" {
 			return nil
 		}
-		_, err := c.ExecContext(ctx, `UPDATE notes SET due = ?1 WHERE result = '' AND channel = ?2 AND due < ?1`, millis(due), batch[0].Channel)
+		_, err := c.ExecContext(ctx, `UPDATE notes SET due = ?1 WHERE result = '' AND channel = ?2 AND (?3 = '' OR recipient = ?3) AND due < ?1`,
+			millis(due), down.Channel, down.Recipient)
 		return err
 	}, `UPDATE notes SET lease = 0, due = ?, text = ? WHERE id = ?`, millis(due), clean(why, nil))
 }

@@ -64,7 +64,7 @@ func TestNotesKeepTheirBatch(t *testing.T) {
 	must(t, f.Keep(ctx, Change{Notes: []Note{note("1")}}))
 	first, _ := claim(t, f, anyMail(), noon())
 	must(t, f.Keep(ctx, Change{Notes: []Note{note("2")}}))
-	must(t, f.NotesLater(ctx, first, noon().Add(time.Hour), "down\r\n", true))
+	must(t, f.NotesLater(ctx, first, noon().Add(time.Hour), "down\r\n", Way{Channel: "mail"}))
 	if none, next := claim(t, f, anyMail(), noon().Add(time.Minute)); len(none) != 0 || !next.Equal(noon().Add(time.Hour)) {
 		t.Errorf("a server that is down is asked again: %+v, next %v", none, next)
 	}
@@ -73,6 +73,28 @@ func TestNotesKeepTheirBatch(t *testing.T) {
 	rest, _ := claim(t, f, anyMail(), at)
 	if len(again) != 1 || again[0].Batch != "1" || len(rest) != 1 || rest[0].Batch != "2" {
 		t.Errorf("%+v, then %+v", again, rest)
+	}
+}
+
+// A webhook that is down keeps what is for itself waiting, and nothing of another one.
+func TestAWayThatIsDownStopsNoOther(t *testing.T) {
+	ctx := context.Background()
+	f := openTest(t, t.TempDir())
+	note := func(key, hook string) Note {
+		return Note{Key: key, Channel: "webhook", Recipient: hook, Kind: "trouble", Name: key, Created: noon()}
+	}
+	must(t, f.Keep(ctx, Change{Notes: []Note{note("1", "dead"), note("2", "dead"), note("1", "alive")}}))
+	dead, alive := Way{Channel: "webhook", Recipient: "dead"}, Way{Channel: "webhook", Recipient: "alive"}
+	first, _ := claim(t, f, []Way{dead, alive}, noon())
+	if len(first) != 1 || first[0].Recipient != "dead" {
+		t.Fatalf("%+v came first", first)
+	}
+	must(t, f.NotesLater(ctx, first, noon().Add(time.Hour), "down", dead))
+	if next, _ := claim(t, f, []Way{dead, alive}, noon()); len(next) != 1 || next[0].Recipient != "alive" {
+		t.Errorf("after a webhook was down, %+v is due", next)
+	}
+	if again, _ := claim(t, f, []Way{dead}, noon()); len(again) != 0 {
+		t.Errorf("the webhook that is down is asked for %+v", again)
 	}
 }
 
@@ -89,7 +111,7 @@ func TestNotesOfAWrongClock(t *testing.T) {
 	if batch, _ = claim(t, f, anyMail(), noon()); len(batch) != 1 {
 		t.Error("a lease of the far future is believed")
 	}
-	must(t, f.NotesLater(ctx, batch, ahead, "", false))
+	must(t, f.NotesLater(ctx, batch, ahead, "", Way{}))
 	if batch, _ = claim(t, f, anyMail(), noon()); len(batch) != 1 {
 		t.Error("a delay of the far future is believed")
 	}
