@@ -103,6 +103,9 @@ func nameServer(text string) (netip.AddrPort, error) {
 }
 
 func noName(where, name string) error {
+	if strings.TrimSpace(name) == "" { // "$DOMAIN" of a script that has not set it
+		return usagef("for example example.org; is a variable of the shell empty?", "%s is blank", where)
+	}
 	return usagef("write a name such as example.org; in other scripts its form in ASCII, xn--…", "%s %s is no domain name", where, shown(name))
 }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"mailmove/cmd/internal/discover"
 	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
+	"mailmove/state/fleet"
 )
 
 const probeLong = `Connects to one IMAP server and says what it is, what it can do, and whether
@@ -33,6 +35,8 @@ type probeFlags struct {
 	endpoint endpointFlags
 	write    bool
 	json     bool
+	loginNow bool
+	stateDir string
 }
 
 func newProbe(a *app) *cobra.Command {
@@ -51,6 +55,8 @@ func newProbe(a *app) *cobra.Command {
 	f.endpoint.bind(c.Flags())
 	c.Flags().BoolVar(&f.write, "write", false, "store three messages in a folder made for it, and remove both")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object (docs/probe.md)")
+	c.Flags().BoolVar(&f.loginNow, "login-now", false, "log in although it failed before and the time to wait is not over")
+	bindStateDir(c.Flags(), &f.stateDir)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkGiven(c.Flags()); err != nil {
 			return err
@@ -70,35 +76,52 @@ type probing struct {
 	notes  []string        // of the search
 	usual  string          // the mail address, where one was given: to log in as where nothing else is known
 	filled *imapx.Endpoint // the credential, once it is known: one question is enough
+	fleet  *fleet.Fleet    // what passes remember; nil: there is nothing
+	pinned bool            // the server that answered has a certificate that is remembered
 }
 
 // run tries the servers in turn until one answers.
-func (p *probing) run(ctx context.Context, where string) error {
+func (p *probing) run(ctx context.Context, where string) (err error) {
 	servers, err := p.servers(ctx, where)
 	if err != nil {
 		return err
 	}
-	var failed []error
-	told := 0 // the one of failed that ends the command
+	p.endpoint.auth.place.stateDir = p.stateDir // of kept tokens
+	closed, err := p.remember(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { closed(&err) }()
+	var tried []*imapx.Error
 	for _, s := range servers {
 		found, err := p.try(ctx, s)
 		var x *imapx.Error
 		next := errors.As(err, &x) && (x.Kind == imapx.KindConnect || x.Kind == imapx.KindTLS) && found == nil && ctx.Err() == nil
 		if !next {
-			return errors.Join(p.print(found), err)
+			return errors.Join(p.print(found), p.without(s, found), err)
 		}
-		if failed = append(failed, err); x.Kind == imapx.KindTLS {
-			told = len(failed) - 1
-		}
+		tried = append(tried, x)
 	}
-	for i, err := range failed {
-		if line, _ := describe(err); i != told {
-			if _, err := io.WriteString(p.a.err, ui.Clean(line)+"\n"); err != nil {
-				return err
-			}
-		}
+	return p.nobody(tried)
+}
+
+// without says why there was no login, or nothing written, where somebody asked for that.
+func (p *probing) without(s discover.Server, found *imapx.Probe) error {
+	if found == nil || found.LoggedIn {
+		return nil
 	}
-	return failed[told]
+	text := ""
+	switch {
+	case !s.Vouched:
+		at := net.JoinHostPort(s.Host, itoa(s.Port))
+		text = fmt.Sprintf("no login at %s: only the DNS names this server, which anybody could forge; to log in, name it yourself: mailmove probe %s --user NAME", at, at)
+	case p.write:
+		text = "nothing was written: there was no login"
+	default:
+		return nil
+	}
+	_, err := io.WriteString(p.a.err, hanging("", ui.Clean(text), max(p.a.width, 40)))
+	return err
 }
 
 // servers are what is tried in turn, with the user to log in as in User.
@@ -124,6 +147,9 @@ func (p *probing) search(ctx context.Context, where string) ([]discover.Server, 
 	if p.endpoint.tls.set && p.endpoint.tls.mode == imapx.TLSNone {
 		return nil, usagef("name the server that is to be spoken to in clear text", "--tls none and a mail address: the password would go to whatever server is found")
 	}
+	if err := p.searchable(where[strings.LastIndexByte(where, '@')+1:]); err != nil {
+		return nil, err
+	}
 	found, err := discover.Look(ctx, discover.Config{}, where)
 	if err != nil {
 		return nil, usagef("for example alice@old.example", "%s: %v", shown(where), err)
@@ -137,6 +163,21 @@ func (p *probing) search(ctx context.Context, where string) ([]discover.Server, 
 	return found.Servers, nil
 }
 
+// searchable refuses a search where connections go through a proxy: the DNS and the web are asked directly, and a proxy may be
+// there to keep anything from going out like that.
+func (p *probing) searchable(domain string) error {
+	host := "imap." + domain
+	if !isHostName(host) {
+		return nil // the search says what is wrong with it
+	}
+	ep, err := p.at(discover.Server{Host: host}, "")
+	if err == nil && ep.Proxy != nil {
+		err = usagef("name the server: mailmove probe HOST --user NAME; or search without the proxy: --proxy none",
+			"a mail address, and a proxy: the search for its server would go out directly")
+	}
+	return err
+}
+
 // try examines one server. It logs in where a user is known and the server is vouched for.
 func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, error) {
 	asked := orElse(p.endpoint.user, s.User)
@@ -145,6 +186,10 @@ func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, err
 	if err != nil {
 		return nil, err
 	}
+	if err := rememberedPins(ctx, p.fleet, &ep); err != nil {
+		return nil, err
+	}
+	p.pinned = ep.PinnedAs != ""
 	o := imapx.ExamineOptions{LogIn: user != "" && s.Vouched, Write: p.write}
 	o.DialTimeout, o.Timeout = probeConnect, probeWait
 	if o.LogIn {
@@ -160,7 +205,7 @@ func (p *probing) try(ctx context.Context, s discover.Server) (*imapx.Probe, err
 	}
 	within, cancel := context.WithTimeout(ctx, probeServer) // of which who types a password takes nothing
 	defer cancel()
-	found, err := imapx.Examine(within, ep, o)
+	found, err := p.examine(within, ep, o)
 	return found, ofUser(user, err)
 }
 

@@ -46,6 +46,7 @@ type jsonCertificate struct {
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
 	SHA256 string    `json:"sha256"`
+	Pinned bool      `json:"remembered"` // trusted by itself (mailmove trust)
 }
 
 type jsonQuota struct {
@@ -75,6 +76,7 @@ func (p *probing) object(found *imapx.Probe) jsonProbe {
 		j.TLS, j.Cipher = tls.VersionName(t.Version), tls.CipherSuiteName(t.CipherSuite)
 		if len(t.PeerCertificates) > 0 {
 			j.Certificate = certificateOf(t.PeerCertificates[0])
+			j.Certificate.Pinned = p.pinned
 		}
 	}
 	for k, v := range found.ID {
@@ -107,7 +109,7 @@ func (p *probing) object(found *imapx.Probe) jsonProbe {
 }
 
 func certificateOf(c *x509.Certificate) *jsonCertificate {
-	return &jsonCertificate{ui.Clean(auth.Names(c)), ui.Clean(c.Issuer.String()), c.NotBefore.UTC(), c.NotAfter.UTC(), auth.PinOf(c).Fingerprint()}
+	return &jsonCertificate{ui.Clean(auth.Names(c)), ui.Clean(c.Issuer.String()), c.NotBefore.UTC(), c.NotAfter.UTC(), auth.PinOf(c).Fingerprint(), false}
 }
 
 // knownLimits are those of the provider's row, for people.
@@ -154,6 +156,9 @@ func (p *probing) print(found *imapx.Probe) error {
 	if c := j.Certificate; c != nil {
 		page.line("certificate", fmt.Sprintf("for %s, issued by %s, from %s to %s, SHA-256 %s", c.Names, orElse(c.Issuer, "nobody"),
 			c.From.Format(time.DateOnly), c.To.Format(time.DateOnly), c.SHA256))
+	}
+	if p.pinned {
+		page.line("trusted", "by itself, as mailmove trust remembers it; no authority was asked")
 	}
 	page.line("before login", strings.Join(j.Before, " "))
 	page.line("after login", strings.Join(j.After, " "))

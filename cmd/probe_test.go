@@ -6,14 +6,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"mailmove/imapx"
+	"mailmove/imapx/auth"
 	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
+	"mailmove/state/fleet"
 )
 
 var updateProbe = flag.Bool("update-probe", false, "write the examples of docs/probe.md anew")
@@ -32,7 +38,7 @@ func probed(t *testing.T, password string, args ...string) (code int, out, said 
 		t.Fatal(err)
 	}
 	c := exec.CommandContext(t.Context(), program, append([]string{"probe"}, args...)...)
-	c.Env = append(os.Environ(), "MAILMOVE_PASSWORD="+password)
+	c.Env = append(os.Environ(), "MAILMOVE_STATE_DIR="+t.TempDir(), "MAILMOVE_PASSWORD="+password)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err = c.Run()
@@ -148,15 +154,91 @@ func TestProbe(t *testing.T) {
 		"a wrong password":       {exitAuthSrc, "refused", []string{"imaps://" + s.TLSAddr(), "--ca", s.CAFile(), "--user", user, "--write"}},
 		"an unknown certificate": {exitTLS, "--tls-pin", []string{"imaps://" + s.TLSAddr()}},
 		"clear text to anybody":  {exitUsage, "clear text", []string{"alice@old.example", "--tls", "none"}},
+		"a search and a proxy":   {exitUsage, "would go out directly", []string{"alice@old.example", "--proxy", "socks5://127.0.0.1:1"}},
+		"a password in the URL":  {exitUsage, "use --password-file", []string{"imaps://alice:x@old.example"}},
+		"an empty server":        {exitUsage, "for example mail.example.org", []string{""}},
 		"no address":             {exitUsage, "mail address", []string{"@"}},
 		"nothing":                {exitUsage, "one mail address, host or URL", nil},
 		"a dead port":            {exitConnectSrc, "nothing listens", []string{"imaps://127.0.0.1:1"}},
-		"both ports dead":        {exitConnectSrc, "cannot reach 127.0.0.9:143: nothing listens at 127.0.0.9:143 (connection refused)\nmailmove: cannot reach 127.0.0.9:993", []string{"127.0.0.9"}},
+		"both ports dead":        {exitConnectSrc, "cannot reach 127.0.0.9:993: nothing listens at 127.0.0.9:993 (connection refused); tried too: 127.0.0.9:143: nothing listens", []string{"127.0.0.9"}},
 		"a password in it":       {exitUsage, "use --password-file", []string{"imaps://a:b@mail.old.example"}},
 	} {
 		code, out, said := probed(t, "wr0ng", c.args...)
 		if code != c.code || !strings.Contains(said, c.says) || strings.Contains(said, "---") {
 			t.Errorf("%s: exit code %d, not %d\n%s%s", name, code, c.code, out, said)
+		}
+	}
+}
+
+// What a state folder remembers counts for a probe too: a certificate that is trusted by itself, and a login that failed.
+func TestProbeRemembers(t *testing.T) {
+	s, dir := real.Dovecot(t, real.Options{}), t.TempDir()
+	user, server := s.FreshUser(), "imaps://"+s.TLSAddr()
+	_, out, said := probed(t, "", server, "--ca", s.CAFile(), "--json", "--state-dir", dir)
+	var j jsonProbe
+	if err := json.Unmarshal([]byte(out), &j); err != nil || j.Certificate == nil || j.Certificate.Pinned {
+		t.Fatalf("%v\n%s%s", err, out, said)
+	}
+	if exists(filepath.Join(dir, fleet.FileName)) {
+		t.Error("a probe makes a fleet file")
+	}
+	f, err := fleet.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pin, err := auth.ParsePin("sha256:" + j.Certificate.SHA256)
+	if err == nil {
+		err = f.Trust(t.Context(), fleet.TrustedCertificate{Server: s.TLSAddr(), SHA256: pin, Added: time.Now()})
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		code     int
+		password string
+		says     string
+		more     []string
+	}{
+		{exitDone, real.Password, "by itself, as mailmove trust remembers it", nil},
+		{exitAuthSrc, "wr0ng", "refused", nil},
+		{exitAuthSrc, "wr0ng", "not tried: it was refused at", nil},
+		{exitAuthSrc, "wr0ng", "refused by", []string{"--login-now"}},
+		{exitDone, real.Password, "LITERAL+", nil}, // another password is tried at once
+	} {
+		code, out, said := probed(t, c.password, append([]string{server, "--user", user, "--state-dir", dir}, c.more...)...)
+		if all := strings.Join(strings.Fields(out+said), " "); code != c.code || !strings.Contains(all, c.says) {
+			t.Errorf("%v: exit code %d, not %d: %s", c, code, c.code, all)
+		}
+	}
+}
+
+// Where no server answers, each is told once, the one that matters first.
+func TestProbeTellsEachServer(t *testing.T) {
+	at := func(server, text string) *imapx.Error {
+		return &imapx.Error{Op: "connect", Kind: imapx.KindConnect, Server: server, Text: text}
+	}
+	none := func(server, host string) *imapx.Error {
+		x := at(server, "there is no host "+host)
+		x.Err = &net.DNSError{Name: host, Err: "no such host", IsNotFound: true}
+		return x
+	}
+	certificate := at("mail.a.example:143", "expired")
+	certificate.Kind = imapx.KindTLS
+	for name, c := range map[string]struct {
+		usual string
+		tried []*imapx.Error
+		want  string
+		code  int
+	}{
+		"both ports":    {"", []*imapx.Error{at("a.example:993", "nothing listens"), at("a.example:143", "no connection within 15s")}, "cannot reach a.example:993: nothing listens; tried too: a.example:143: no connection within 15s", exitConnectSrc},
+		"a certificate": {"", []*imapx.Error{at("mail.a.example:993", "nothing listens"), certificate}, "no secure connection to mail.a.example:143: expired; tried too: mail.a.example:993: nothing listens", exitTLS},
+		"no host":       {"", []*imapx.Error{none("a.example:993", "a.example"), none("a.example:143", "a.example")}, "cannot reach a.example:993: there is no host a.example", exitConnectSrc},
+		"nothing":       {"alice@a.example", []*imapx.Error{none("imap.a.example:993", "imap.a.example"), none("a.example:143", "a.example")}, `no IMAP server is found for "alice@a.example": its domain names none, and there is no host with a common name`, exitConnectSrc},
+		"one of many":   {"alice@a.example", []*imapx.Error{none("imap.a.example:993", "imap.a.example"), at("a.example:993", "nothing listens")}, "cannot reach a.example:993: nothing listens; tried too: imap.a.example:993: there is no host imap.a.example", exitConnectSrc},
+	} {
+		err := (&probing{usual: c.usual}).nobody(c.tried)
+		if line, _ := describe(err); line != c.want || exitCode(err) != c.code {
+			t.Errorf("%s: exit code %d: %s", name, exitCode(err), line)
 		}
 	}
 }

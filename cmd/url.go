@@ -28,7 +28,11 @@ func schemes() map[string]imapx.TLSMode {
 // colon, for a password may be there.
 func parseAddress(flag, s string) (address, error) {
 	if s == "" {
-		return address{}, usagef("say which server it is, for example "+flag+" mail.example.org", "no %s", flag)
+		example := flag + " mail.example.org"
+		if !strings.HasPrefix(flag, "-") { // an argument, not a flag
+			example = "mail.example.org"
+		}
+		return address{}, usagef("say which server it is, for example "+example, "no %s", flag)
 	}
 	scheme, rest, isURL := strings.Cut(s, "://")
 	if !isURL {

@@ -66,7 +66,7 @@ func blockedText(side string, e *fleet.BlockedError) string {
 	case e.Run:
 		next = "the next run tries again"
 	}
-	return fmt.Sprintf("%s %s: login of %s not tried: %s%s; %s", side, e.Host, e.User, refused, said, next)
+	return fmt.Sprintf("%s: login of %s not tried: %s%s; %s", strings.TrimSpace(side+" "+e.Host), e.User, refused, said, next)
 }
 
 // busyText says who works on an account, and since when.

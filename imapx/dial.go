@@ -162,6 +162,12 @@ func (c *conn) dialError(e Endpoint, dialled string, err error) error {
 		x.Hint = fmt.Sprintf("check the name; a server that is not in the DNS yet is reached with --%s-address", e.Side)
 	case errors.Is(err, context.Canceled):
 		x.Text = "given up"
+	case errors.As(err, &dns): // nobody was dialled
+		x.Text = "the name " + dns.Name + " cannot be looked up: the resolver of this machine says " + dns.Err
+		if dns.IsTimeout {
+			x.Text = "the name " + dns.Name + " cannot be looked up: the resolver of this machine gives no answer"
+		}
+		x.Hint = fmt.Sprintf("have /etc/resolv.conf and its servers looked at, or give the server's IP with --%s-address", e.Side)
 	case isTimeout(err):
 		x.Text = fmt.Sprintf("no connection to %s within %v", dialled, c.opts.DialTimeout)
 		x.Hint = "a firewall may drop packets to this port"

@@ -1,6 +1,7 @@
 package imapx_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
@@ -161,5 +162,23 @@ func TestLogins(t *testing.T) {
 				t.Errorf("the secret is in the trace or the error: %v\n%s", err, all)
 			}
 		})
+	}
+}
+
+// A name that the resolver does not look up is told as that, and not as a server behind a firewall.
+func TestDialSaysWhyANameIsNotLookedUp(t *testing.T) {
+	for want, dns := range map[string]*net.DNSError{
+		"gives no answer":          {Err: "i/o timeout", Name: "mail.old.example", Server: "192.0.2.53:53", IsTimeout: true, IsTemporary: true},
+		"says server misbehaving":  {Err: "server misbehaving", Name: "mail.old.example", Server: "192.0.2.53:53", IsTemporary: true},
+		"there is no host mail.ol": {Err: "no such host", Name: "mail.old.example", Server: "192.0.2.53:53", IsNotFound: true},
+	} {
+		e := imapx.Endpoint{Side: "source", Host: "mail.old.example", Port: 993, TLS: imapx.TLSImplicit, User: "alice"}
+		_, err := imapx.DialSource(t.Context(), e, imapx.Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: dns}
+		}})
+		var x *imapx.Error
+		if !errors.As(err, &x) || x.Kind != imapx.KindConnect || !strings.Contains(x.Text, want) || strings.Contains(x.Text, "dial tcp") || !strings.Contains(x.Hint, "--source-address") {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -113,6 +114,10 @@ func (f *Found) take(c clientConfig, place, address, domain string) (n int) {
 		user := ""
 		if len(in.User) > 0 {
 			user = fill.Replace(strings.TrimSpace(in.User[0]))
+		}
+		if len(user) > longestUser || strings.IndexFunc(user, unicode.IsControl) >= 0 {
+			f.note("%s: an entry whose user's name cannot be one", place)
+			continue
 		}
 		n++
 		f.note("%s: %s port %d", place, host, in.Port)

@@ -41,6 +41,7 @@ type Config struct {
 
 const (
 	lookupPatience = 10 * time.Second // for one record or one file
+	longestUser    = 320              // bytes: the longest mail address (RFC 5321 4.5.3.1)
 	mostServers    = 8                // from the DNS or the file
 )
 
@@ -115,7 +116,7 @@ func belongs(host, domain string) bool { return host == domain || strings.HasSuf
 
 // plainHost takes names that may stand in a command and in a URL.
 func plainHost(s string) bool {
-	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
+	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' || strings.Contains(s, "..") {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool {

@@ -67,6 +67,8 @@ func TestLook(t *testing.T) {
 <incomingServer type="pop3"><hostname>pop.example</hostname><port>995</port><socketType>SSL</socketType></incomingServer>
 <incomingServer type="imap"><hostname>clear.example</hostname><port>143</port><socketType>plain</socketType></incomingServer>
 <incomingServer type="imap"><hostname>in.%EMAILDOMAIN%</hostname><port>143</port><socketType>STARTTLS</socketType><username>%EMAILLOCALPART%</username></incomingServer>
+<incomingServer type="imap"><hostname>in..example</hostname><port>993</port><socketType>SSL</socketType></incomingServer>
+<incomingServer type="imap"><hostname>in.example</hostname><port>993</port><socketType>SSL</socketType><username>bob&#10;x</username></incomingServer>
 <incomingServer type="imap"><hostname>-evil; rm</hostname><port>143</port><socketType>SSL</socketType></incomingServer>
 </emailProvider></clientConfig>`))
 	})
@@ -82,7 +84,7 @@ func TestLook(t *testing.T) {
 		t.Errorf("%+v", f.Servers)
 	}
 	notes := strings.Join(f.Notes, "\n")
-	for _, want := range []string{"no such service", "status 404", "left out", "names no server"} {
+	for _, want := range []string{"no such service", "status 404", "left out", "names no server", "user's name cannot be one"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no %q in %s", want, notes)
 		}

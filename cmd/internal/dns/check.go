@@ -24,13 +24,14 @@ func Check(ctx context.Context, config Config, domains []string) (Report, error)
 	report := Report{Time: c.Now(), Domains: make([]Domain, len(domains))}
 	slots := make(chan struct{}, c.Parallel)
 	subjects := assign(c, names(domains))
+	out := new(reach)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, name := range names(domains) {
 		g.Go(func() (err error) {
 			left := new(atomic.Int64)
 			left.Store(mostQueries)
-			look := &looker{walk: newWalk(&asker{config: c, slots: slots, left: left}), c: c, now: report.Time, subjects: subjects[i]}
+			look := &looker{walk: newWalk(&asker{config: c, slots: slots, net: out, left: left, until: time.Now().Add(mostTime)}), c: c, now: report.Time, subjects: subjects[i]}
 			report.Domains[i], err = look.domain(ctx, name)
 			return err
 		})
@@ -104,11 +105,7 @@ func (l *looker) domain(ctx context.Context, name string) (Domain, error) {
 	l.d = Domain{Name: name, Plan: Plan{Low: l.c.low(name), Earliest: l.now}}
 	z, err := l.zoneOf(ctx, name, 0)
 	if err != nil {
-		next := "is the name right, and may this machine ask name servers anywhere (port 53, UDP and TCP)?"
-		if errors.Is(err, errNoWayOut) {
-			next = "port 53 must be open to anywhere, UDP and TCP: run it on a machine where it is; a resolver cannot stand in for that"
-		}
-		l.find("delegation", Failed, next, "%s", short(err.Error()))
+		l.find("delegation", Failed, nextOf(err), "%s", short(err.Error()))
 		return l.d, l.ended(ctx)
 	}
 	l.addZone(ctx, z)
@@ -127,6 +124,15 @@ func (l *looker) domain(ctx context.Context, name string) (Domain, error) {
 	}
 	l.others(ctx)
 	return l.d, l.ended(ctx)
+}
+
+// nextOf is what to do where the walk came to no zone.
+func nextOf(err error) string {
+	if errors.Is(err, errNoRoots) {
+		return "let this machine ask name servers anywhere (port 53, UDP and TCP), or run this on one that may; " +
+			"a resolver's memory (--resolver) does not stand in for them"
+	}
+	return "is the name right, and may this machine ask name servers anywhere (port 53, UDP and TCP)?"
 }
 
 // ended is the error of a context that is over: what was found then is not what there is.

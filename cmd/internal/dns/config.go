@@ -13,6 +13,7 @@ import (
 // Bounds. A name server, or who fills a zone, may send anything.
 const (
 	mostQueries   = 1500               // for each domain
+	mostTime      = 5 * time.Minute    // for each domain
 	mostReferrals = 24                 // from the root to a zone
 	mostDepth     = 6                  // names of name servers that need names of name servers
 	mostAliases   = 8                  // CNAMEs in a row

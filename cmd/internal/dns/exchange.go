@@ -20,16 +20,25 @@ const tries = 2
 
 var (
 	errNoAnswer = errors.New("no answer")
-	errNoWayOut = errors.New("this machine reaches no name server of the root")
 	errNoRoute  = errors.New("this machine has no way there")
 	errTooMany  = errors.New("more questions than one domain may take")
+	errTooLong  = errors.New("its name servers take longer than one domain may")
+	errNoRoots  = errors.New("none of the root name servers can be reached from this machine")
 )
 
 // asker sends questions: so many at once for a whole check, and so many for a domain.
 type asker struct {
 	config *Config
 	slots  chan struct{} // of the whole check
+	net    *reach        // of the whole check
 	left   *atomic.Int64 // questions of this domain
+	until  time.Time     // no question of this domain is sent later
+}
+
+// reach is what a check knows of the way out: where there is none, each further domain would wait for all roots again.
+type reach struct {
+	heard atomic.Bool // some zone's server answered as one
+	none  atomic.Bool // no root server did, and nothing was heard by then
 }
 
 // ask sends one question to one server. An error says why there is no answer that can be read.
@@ -71,6 +80,9 @@ func (a *asker) try(ctx context.Context, server netip.AddrPort, m *miekg.Msg) (a
 func (a *asker) once(ctx context.Context, network string, server netip.AddrPort, m *miekg.Msg) (*miekg.Msg, error) {
 	if a.left.Add(-1) < 0 {
 		return nil, errTooMany
+	}
+	if time.Now().After(a.until) {
+		return nil, errTooLong
 	}
 	select {
 	case a.slots <- struct{}{}:

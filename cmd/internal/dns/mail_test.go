@@ -41,6 +41,8 @@ func TestMTASTS(t *testing.T) {
 		"none":             {head + "mode: none\n", moving, OK, nil},
 		"of another now":   {head + "mode: enforce\nmx: mx.new.example\n", Config{}, Failed, []string{"not the mail server mail.old.example"}},
 		"a forgotten line": {head + "mode: enforce\nmx: mail.old.example\nmx: gone.example\n", Config{Source: "gone.example"}, Warning, []string{"still names the old server gone.example"}},
+		"many servers":     {head + "mode: enforce\n" + strings.Repeat("mx: *.hoster.example\n", 60) + "mx: mail.old.example\n", Config{}, OK, []string{"names *.hoster.example"}},
+		"too long":         {head + "mode: enforce\n" + strings.Repeat("mx: mail.old.example\n", 4000), Config{}, Warning, []string{"cannot be fetched", "longer than 65536 bytes"}},
 		"no policy":        {"<html>", moving, Warning, []string{"cannot be fetched", "it is no policy"}},
 		"a mode":           {head + "mode: hope\n", moving, Warning, []string{"mode is none of"}},
 		"no age":           {"version: STSv1\nmode: enforce\nmax_age: long\n", moving, Warning, []string{"max_age is no number"}},

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -74,13 +75,13 @@ func (l *looker) judgePolicy(p policy) {
 			server = "new mail server"
 		}
 		l.find("mta-sts", verdict, "publish a policy that names it too, with a new id in TXT _mta-sts, before the switch",
-			"the MTA-STS policy names %s, not the %s %s: %s (%s)", list(p.mx), server, host, effect, kept)
+			"the MTA-STS policy names %s, not the %s %s: %s (%s)", short(list(p.mx)), server, host, effect, kept)
 	}
 	if l.c.Source != "" && !slices.Contains(now, l.c.Source) && slices.Contains(p.mx, l.c.Source) {
 		l.find("mta-sts", Warning, "take it out when the tail is over", "the MTA-STS policy still names the old server %s (%s)", l.c.Source, kept)
 	}
 	if len(l.d.Findings) == before {
-		l.find("mta-sts", OK, "", "the MTA-STS policy names %s (%s)", list(p.mx), kept)
+		l.find("mta-sts", OK, "", "the MTA-STS policy names %s (%s)", short(list(p.mx)), kept)
 	}
 }
 
@@ -126,7 +127,14 @@ func (l *looker) fetchPolicy(ctx context.Context) (policy, error) {
 	if response.StatusCode != http.StatusOK {
 		return policy{}, fmt.Errorf("https://%s answers %d", host, response.StatusCode)
 	}
-	return parsePolicy(io.LimitReader(response.Body, policyMost))
+	text, err := io.ReadAll(io.LimitReader(response.Body, policyMost+1))
+	switch {
+	case err != nil:
+		return policy{}, err
+	case len(text) > policyMost:
+		return policy{}, fmt.Errorf("it is longer than %d bytes", policyMost)
+	}
+	return parsePolicy(bytes.NewReader(text))
 }
 
 // dialOne connects to the first address that takes it.
@@ -153,9 +161,7 @@ func parsePolicy(r io.Reader) (p policy, err error) {
 		case "mode":
 			p.mode = value
 		case "mx":
-			if len(p.mx) < mostMX {
-				p.mx = append(p.mx, Name(value))
-			}
+			p.mx = append(p.mx, Name(value)) // as many as fit into policyMost: one that is left out would read as one that gets no mail
 		case "max_age":
 			seconds, e := strconv.ParseUint(value, 10, 32)
 			if e != nil {

@@ -166,17 +166,23 @@ func (w *walk) delegation(m *miekg.Msg, records []miekg.RR, parent *zone, name s
 // askZone asks the servers of a zone one after the other until one answers as one of its servers does: with authority, or
 // with a referral. Addresses that gave no answer before come last: each costs the whole time to wait.
 func (w *walk) askZone(ctx context.Context, z *zone, name string, qtype uint16, depth int) (*miekg.Msg, error) {
+	if z.name == "." && w.net.none.Load() {
+		return nil, errNoRoots
+	}
 	last := fmt.Errorf("%s has no name server with an address", zoneText(z.name))
 	tried, silent := 0, 0
+	lame := "" // what was answered, and not as by a server of the zone
 	for at := range w.places(ctx, z, depth, &last) {
 		m, err := w.ask(ctx, at.addr, name, qtype, false)
 		tried++
 		switch {
 		case err == nil && (authoritative(m) || w.referral(m, z, miekg.CanonicalName(name)) != nil):
+			w.net.heard.Store(true)
 			return m, nil
 		case err == nil:
+			lame = orFirst(lame, lameText(m))
 			last = fmt.Errorf("name server %s (%s) of %s: %s", at.name, at.addr.Addr(), zoneText(z.name), lameText(m))
-		case ctx.Err() != nil, errors.Is(err, errTooMany):
+		case ctx.Err() != nil, errors.Is(err, errTooMany), errors.Is(err, errTooLong):
 			return nil, err
 		default:
 			silent++
@@ -186,13 +192,25 @@ func (w *walk) askZone(ctx context.Context, z *zone, name string, qtype uint16, 
 			last = fmt.Errorf("name server %s (%s) of %s: %w", at.name, at.addr.Addr(), zoneText(z.name), err)
 		}
 	}
+	if z.name == "." {
+		return nil, w.noRoots(lame)
+	}
 	if silent == tried && tried > 1 { // which of them was the last says nothing
 		last = fmt.Errorf("name servers of %s: %w from any of %d addresses", zoneText(z.name), errNoAnswer, tried)
-		if z.name == "." {
-			last = fmt.Errorf("%w: %w from any of %d addresses", errNoWayOut, errNoAnswer, tried)
-		}
 	}
 	return nil, last
+}
+
+// noRoots is the error where no root server answered as one: which of them was asked last says nothing. lame is what was
+// answered in place of one: some networks answer whatever goes to port 53 themselves.
+func (w *walk) noRoots(lame string) error {
+	if !w.net.heard.Load() {
+		w.net.none.Store(true)
+	}
+	if lame != "" {
+		lame = fmt.Sprintf("; something else answers in their place (%s), so this network keeps port 53 to itself", lame)
+	}
+	return fmt.Errorf("%w (asked: %d)%s", errNoRoots, len(w.config.Roots), lame)
 }
 
 // authoritative tells whether a message is an answer of a server of the zone.
