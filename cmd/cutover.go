@@ -54,9 +54,12 @@ func newCutover(a *app) *cobra.Command {
 type cutoverFlags struct {
 	*syncFlags
 	dnsRoot string
+	oldTTL  pastTTL
 }
 
-func newCutoverFlags() cutoverFlags { return cutoverFlags{syncFlags: newSyncFlags()} }
+func newCutoverFlags() cutoverFlags {
+	return cutoverFlags{syncFlags: newSyncFlags(), oldTTL: pastTTL(usualTTL)}
+}
 
 func (f *cutoverFlags) bind(set *pflag.FlagSet) {
 	part := pflag.NewFlagSet("", pflag.ContinueOnError)

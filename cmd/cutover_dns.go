@@ -21,8 +21,9 @@ func askedElsewhere(context.Context, []string) (time.Time, []string, error) {
 	return time.Time{}, nil, nil
 }
 
-// bindDNS declares where the name space begins, for one of one's own.
+// bindDNS declares what the look at the DNS takes, and where the name space begins, for one of one's own.
 func (f *cutoverFlags) bindDNS(set *pflag.FlagSet) {
+	group(set, flagGroups()[stepGroup], f.oldTTL.bind)
 	set.StringVar(&f.dnsRoot, "dns-root", "", "begin at this name server, whose port all have: `IP:PORT`")
 	flag := set.Lookup("dns-root")
 	flag.Hidden, flag.Annotations = true, map[string][]string{forDevelopers: nil, groupOf: {flagGroups()[stepGroup]}}
@@ -35,7 +36,7 @@ const dnsTime = 2 * time.Minute
 // TTL is low.
 func (f *cutoverFlags) ttl() ttlCheck {
 	return func(ctx context.Context, domains []string) (from time.Time, reasons []string, err error) {
-		asking := dnsFlags{oldTTL: interval(24 * time.Hour), root: f.dnsRoot}
+		asking := dnsFlags{oldTTL: f.oldTTL, root: f.dnsRoot}
 		config, err := asking.config()
 		if err != nil {
 			return from, nil, err

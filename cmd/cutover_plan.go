@@ -78,8 +78,38 @@ func (t *ttlSpan) String() string {
 
 func (*ttlSpan) Type() string { return "TIME" }
 
+// pastTTL is a ttlSpan, or off (0): the TTL was low already.
+type pastTTL ttlSpan
+
+// usualTTL is what zones have mostly.
+const usualTTL = 24 * time.Hour
+
+func (t *pastTTL) Set(text string) error {
+	if text == "off" {
+		*t = 0
+		return nil
+	}
+	if err := (*ttlSpan)(t).Set(text); err != nil {
+		return fmt.Errorf("%w; or off", err)
+	}
+	return nil
+}
+
+func (t *pastTTL) String() string {
+	if *t == 0 {
+		return "off"
+	}
+	return (*ttlSpan)(t).String()
+}
+
+func (*pastTTL) Type() string { return "TIME" }
+
+func (t *pastTTL) bind(set *pflag.FlagSet) {
+	set.Var(t, "old-ttl", "TTL that there may have been before the first look, up to 7d; off: it was low already")
+}
+
 func newCutoverPlan(a *app) *cobra.Command {
-	f := &planFlags{cutoverFlags: newCutoverFlags(), ttl: ttlSpan(24 * time.Hour), language: "en"}
+	f := &planFlags{cutoverFlags: newCutoverFlags(), ttl: ttlSpan(usualTTL), language: "en"}
 	c := &cobra.Command{
 		Use:   "plan --accounts FILE",
 		Short: "Print the schedule of a move, with its commands",

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -36,7 +34,7 @@ type dnsFlags struct {
 	resolvers []string
 	selectors []string
 	ttl       interval
-	oldTTL    interval
+	oldTTL    pastTTL
 	wait      interval
 	timeLimit interval
 	json      bool
@@ -46,7 +44,7 @@ type dnsFlags struct {
 }
 
 func newDNS(a *app) *cobra.Command {
-	f := &dnsFlags{oldTTL: interval(24 * time.Hour)}
+	f := &dnsFlags{oldTTL: pastTTL(usualTTL)}
 	c := &cobra.Command{
 		Use:     "dns [--accounts FILE | DOMAIN…] [flags]",
 		Short:   "Say when the DNS can be switched, and whether it is",
@@ -84,7 +82,7 @@ func (f *dnsFlags) bind(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.resolvers, "resolver", nil, "say what this resolver remembers, and for how long: `IP` (repeatable)")
 	set.StringArrayVar(&f.selectors, "dkim-selector", nil, "look for the DKIM key with this `NAME` (repeatable)")
 	set.Var(&f.ttl, "ttl", "what a TTL should be lowered to; off: 5m, in .de 3m")
-	set.Var(&f.oldTTL, "old-ttl", "TTL that there may have been before the first look; off: it was low already")
+	f.oldTTL.bind(set)
 	set.Var(&f.wait, "wait", "look again, each `TIME`, until all name servers agree and all is as expected")
 	set.Lookup("wait").NoOptDefVal = pollEvery
 	set.Var(&f.timeLimit, "time-limit", "with --wait: no longer than this")
