@@ -151,6 +151,7 @@ func (x *export) onlyMoved() error {
 	states := x.states
 	if len(states) == 0 {
 		if x.all || len(x.account.list.groups) > 0 || x.account.id != "" {
+			x.warnEarly()
 			return nil
 		}
 		states = movedStates()
@@ -166,6 +167,21 @@ func (x *export) onlyMoved() error {
 	}
 	return usagef("mailmove cutover next GROUP --switched says that one has moved; or choose with --group, --id or --all",
 		"no group of %s is %s", x.list.list.Name, strings.Join(states, " or "))
+}
+
+// warnEarly tells which of the groups that were named have had no final pass: their people still work in the old mailboxes.
+func (x *export) warnEarly() {
+	if x.remove {
+		return
+	}
+	told := make(map[string]bool)
+	for _, e := range x.list.entries {
+		state := x.list.kept[e.group].State // "": nobody leads it through a cutover here
+		if e.chosen && !told[e.group] && slices.Contains([]string{groupPlanned, groupCopying, groupCopied}, state) {
+			told[e.group] = true
+			x.a.warn("group %s is %s: with this map its mail goes to the new server before the final pass", shown(e.group), state)
+		}
+	}
 }
 
 // lines makes an entry of each account. What cannot be written is told, all of it, before the command ends.
