@@ -204,7 +204,7 @@ func sparse() int64 {
 	case long():
 		return 1
 	case raced:
-		return 20
+		return 30
 	}
 	return 9
 }
@@ -213,7 +213,7 @@ func sparse() int64 {
 // what dies is the same.
 func sampled() int64 {
 	if raced && !long() {
-		return 5
+		return 8
 	}
 	return 1
 }

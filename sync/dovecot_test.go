@@ -160,6 +160,7 @@ func message(subject string) string {
 
 // TestPresetS is the product's promise in one test: exact, the source untouched, then only what changed.
 func TestPresetS(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.S, real.Options{}, real.Options{})
 	x := s.account(t)
 	before, err := imaptest.TakeSnapshot(s.src.MailDir(x.SourceUser))

@@ -110,6 +110,7 @@ func TestLate(t *testing.T) {
 
 // TestCuts breaks connections of both sides again and again, in every way.
 func TestCuts(t *testing.T) {
+	t.Parallel()
 	s := newServers(t, imaptest.Small, real.Options{}, real.Options{})
 	rng := seed(t)
 	for _, how := range []imaptest.Break{imaptest.BreakFIN, imaptest.BreakRST, imaptest.BreakLate} {

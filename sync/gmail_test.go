@@ -296,6 +296,7 @@ func TestGmailToGmail(t *testing.T) {
 // TestGmailAnyOrder: whatever people do with labels between passes, whichever connections die: every message of All Mail
 // arrives, each label's folder holds its messages, and nothing is in the archive that never was without a label, or twice.
 func TestGmailAnyOrder(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { gmailRun(t, rand.New(rand.NewPCG(seed, 7))) })
 	}

