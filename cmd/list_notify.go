@@ -233,8 +233,8 @@ func (o *outbox) Claim(ctx context.Context, now time.Time) (b notify.Batch, foun
 	return b, true, next, nil
 }
 
-func (o *outbox) Sent(ctx context.Context, b notify.Batch, now time.Time) error {
-	return o.fleet.NotesSent(ctx, o.notes(b), now)
+func (o *outbox) Sent(ctx context.Context, b notify.Batch, _ time.Time) error {
+	return o.fleet.NotesSent(ctx, o.notes(b))
 }
 
 func (o *outbox) Later(ctx context.Context, b notify.Batch, due time.Time, why string, all bool) error {

@@ -88,6 +88,13 @@ func (w Way) leads(n Note) bool {
 
 const noteColumns = `id, key, channel, recipient, kind, name, body, created, tries, batch`
 
+// Both find what they want by an index: what was told stays in the table for months.
+const (
+	waitingNotes  = `SELECT ` + noteColumns + `, max(due, lease) FROM notes WHERE result = '' ORDER BY id`
+	notesTogether = `SELECT ` + noteColumns + ` FROM notes WHERE result = '' AND channel = ? AND recipient = ? AND kind = ?
+		AND name = ? AND batch = ? AND (lease <= ? OR lease > ?) ORDER BY id LIMIT ?`
+)
+
 func scanNote(rows *sql.Rows, more ...any) (n Note, err error) {
 	var created int64
 	err = rows.Scan(append([]any{&n.ID, &n.Key, &n.Channel, &n.Recipient, &n.Kind, &n.Name, &n.Body, &created, &n.Tries, &n.Batch}, more...)...)
@@ -97,7 +104,7 @@ func scanNote(rows *sql.Rows, more ...any) (n Note, err error) {
 
 // firstNote finds the oldest that is due, else when the next will be.
 func firstNote(ctx context.Context, c *sql.Conn, ways []Way, now time.Time) (first Note, next time.Time, err error) {
-	rows, err := c.QueryContext(ctx, `SELECT `+noteColumns+`, max(due, lease) FROM notes WHERE result = '' ORDER BY id`)
+	rows, err := c.QueryContext(ctx, waitingNotes)
 	if err != nil {
 		return Note{}, time.Time{}, err
 	}
@@ -124,8 +131,7 @@ func firstNote(ctx context.Context, c *sql.Conn, ways []Way, now time.Time) (fir
 
 // batchOf are the notes that go with one: those it was begun with, else those of its kind that nobody began with.
 func batchOf(ctx context.Context, c *sql.Conn, first Note, now time.Time) (batch []Note, err error) {
-	rows, err := c.QueryContext(ctx, `SELECT `+noteColumns+` FROM notes WHERE result = '' AND channel = ? AND recipient = ? AND kind = ?
-		AND name = ? AND batch = ? AND (lease <= ? OR lease > ?) ORDER BY id LIMIT ?`,
+	rows, err := c.QueryContext(ctx, notesTogether,
 		first.Channel, first.Recipient, first.Kind, first.Name, first.Batch, millis(now), millis(now.Add(longest)), maxBatch)
 	if err != nil {
 		return nil, err
@@ -141,12 +147,9 @@ func batchOf(ctx context.Context, c *sql.Conn, first Note, now time.Time) (batch
 	return batch, rows.Err()
 }
 
-// NotesSent notes that a batch was delivered, and forgets what was delivered long ago.
-func (f *Fleet) NotesSent(ctx context.Context, batch []Note, now time.Time) error {
-	return f.settle(ctx, batch, func(c *sql.Conn) error {
-		_, err := c.ExecContext(ctx, `DELETE FROM notes WHERE result <> '' AND created < ?`, millis(now.Add(-keepNotes)))
-		return err
-	}, `UPDATE notes SET result = '`+noteSent+`', lease = 0, text = '' WHERE id = ?`)
+// NotesSent notes that a batch was delivered.
+func (f *Fleet) NotesSent(ctx context.Context, batch []Note) error {
+	return f.settle(ctx, batch, nil, `UPDATE notes SET result = '`+noteSent+`', lease = 0, text = '' WHERE id = ?`)
 }
 
 // NotesLater gives a batch back, to be tried at due and not before, and why. What else waits for the way that is down waits as
@@ -184,12 +187,16 @@ func (f *Fleet) NotesWaiting(ctx context.Context) (n int64, oldest time.Time, er
 	return n, moment(created), f.fail(ctx, "count notes", err)
 }
 
-// GiveUpNotes gives up what waits since before a time, and says how much that was.
+// GiveUpNotes gives up what waits since before a time, and says how much that was. It forgets what was over keepNotes before
+// that: this reads the whole table, so it is for the beginning of a run.
 func (f *Fleet) GiveUpNotes(ctx context.Context, before time.Time) (n int64, err error) {
 	err = f.update(ctx, func(c *sql.Conn) error {
 		done, err := c.ExecContext(ctx, `UPDATE notes SET result = '`+noteGivenUp+`' WHERE result = '' AND created < ?`, millis(before))
 		if err == nil {
 			n, err = done.RowsAffected()
+		}
+		if err == nil {
+			_, err = c.ExecContext(ctx, `DELETE FROM notes WHERE result <> '' AND created < ?`, millis(before.Add(-keepNotes)))
 		}
 		return err
 	})

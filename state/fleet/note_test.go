@@ -41,7 +41,7 @@ func TestNotesAreClaimedOnce(t *testing.T) {
 	if third, next := claim(t, f, anyMail(), noon()); len(third) != 0 || !next.Equal(noon().Add(time.Minute)) {
 		t.Errorf("what is being told was given twice: %+v, next %v", third, next)
 	}
-	must(t, f.NotesSent(ctx, first, noon()))
+	must(t, f.NotesSent(ctx, first))
 	must(t, f.Keep(ctx, Change{Notes: notes})) // the same event again
 	if again, _ := claim(t, f, anyMail(), noon().Add(time.Hour)); len(again) != 1 || again[0].Recipient != "c@d" || again[0].Tries != 2 {
 		t.Errorf("after a process that died: %+v", again)
@@ -129,7 +129,7 @@ func TestNotesAreBounded(t *testing.T) {
 	if len(batch) != maxBatch || len(batch[0].Body) != maxBody {
 		t.Errorf("%d notes at once, of %d bytes", len(batch), len(batch[0].Body))
 	}
-	must(t, f.NotesSent(ctx, batch, noon()))
+	must(t, f.NotesSent(ctx, batch))
 	if n, oldest, err := f.NotesWaiting(ctx); err != nil || n != 5 || !oldest.Equal(noon()) {
 		t.Errorf("%d wait since %v, %v", n, oldest, err)
 	}
@@ -141,10 +141,27 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 	must(t, f.Keep(ctx, Change{Notes: []Note{{Key: "new", Channel: "mail", Created: noon()}}}))
 	batch, _ = claim(t, f, anyMail(), noon())
-	must(t, f.NotesSent(ctx, batch, noon().Add(keepNotes+time.Second)))
+	must(t, f.NotesSent(ctx, batch))
+	if n, err := f.GiveUpNotes(ctx, noon().Add(keepNotes+time.Second)); err != nil || n != 0 {
+		t.Errorf("gave up %d that were sent, %v", n, err)
+	}
 	var left int
 	must(t, f.db.QueryRowContext(ctx, `SELECT count(*) FROM notes`).Scan(&left))
 	if left != 0 {
 		t.Errorf("%d notes are kept for ever", left)
+	}
+}
+
+// A list of thousands has thousands of notes, and each delivery looks for the next: not through all that was told before.
+func TestNotesAreFoundByAnIndex(t *testing.T) {
+	f := openTest(t, t.TempDir())
+	for query, index := range map[string]string{waitingNotes: "notes_in_order", notesTogether: "notes_together"} {
+		var id, parent, unused int
+		var detail string
+		args := []any{"mail", "a@b", "trouble", "one", "", 1, 2, maxBatch}[:strings.Count(query, "?")]
+		must(t, f.db.QueryRowContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...).Scan(&id, &parent, &unused, &detail))
+		if !strings.Contains(detail, "USING INDEX "+index) {
+			t.Errorf("%s: %s", query, detail)
+		}
 	}
 }

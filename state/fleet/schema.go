@@ -39,7 +39,7 @@ func schema() [][]string {
 		`CREATE TABLE volumes (account TEXT PRIMARY KEY, day TEXT NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`,
 	}, {
 		`ALTER TABLE servers ADD COLUMN shut INTEGER NOT NULL DEFAULT 0`,
-	}, trustedSchema(), ttlSchema(), cutoverTables()}
+	}, trustedSchema(), ttlSchema(), cutoverTables(), noteIndexes()}
 }
 
 // execer is what a *sql.DB and a *sql.Conn have in common here.

@@ -22,3 +22,12 @@ func cutoverTables() []string {
 		`CREATE VIEW cutover AS SELECT name, state, datetime(since / 1000, 'unixepoch') AS since, why FROM groups ORDER BY name`,
 	}
 }
+
+// noteIndexes are those by which a note is found among all that was told in months: each delivery of thousands looks twice.
+func noteIndexes() []string {
+	return []string{
+		`DROP INDEX notes_waiting`,
+		`CREATE INDEX notes_in_order ON notes (id) WHERE result = ''`,
+		`CREATE INDEX notes_together ON notes (recipient, channel, kind, name, batch) WHERE result = ''`,
+	}
+}
