@@ -117,7 +117,7 @@ func (f *cutoverFlags) view(c *cobra.Command, a *app) (*listRun, error) {
 			return nil, err
 		}
 		if r.kept[e.group].State == groupTail {
-			if err := r.lastMail(ctx, e, &known); err != nil {
+			if err := r.lastWord(ctx, e, &known); err != nil {
 				return nil, err
 			}
 		}
@@ -126,9 +126,9 @@ func (f *cutoverFlags) view(c *cobra.Command, a *app) (*listRun, error) {
 	return r, nil
 }
 
-// lastMail looks at an account's own passes too: a run that was killed may not have noted what it copied, and a tail must not
-// end too early by that.
-func (r *listRun) lastMail(ctx context.Context, e *entry, o *fleet.Outcome) error {
+// lastWord asks an account's own state too: a run that was killed may not have noted what it copied, and a tail must not
+// end too early by that. There, too, is what somebody agreed to since the last pass.
+func (r *listRun) lastWord(ctx context.Context, e *entry, o *fleet.Outcome) error {
 	path := filepath.Join(r.dir, state.FileName(e.account))
 	if !exists(path) {
 		return nil
@@ -137,6 +137,7 @@ func (r *listRun) lastMail(ctx context.Context, e *entry, o *fleet.Outcome) erro
 	if err != nil {
 		return err
 	}
+	o.Exceptions = s.Exceptions - s.Accepted
 	for _, p := range s.Passes {
 		if p.Copied > 0 && p.Ended.After(o.Mail) {
 			o.Mail = p.Ended

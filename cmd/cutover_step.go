@@ -83,7 +83,8 @@ func (g *groupView) switching(ctx context.Context, r *listRun, rules stepRules) 
 	return s, nil
 }
 
-// closing is safe when nothing came for long enough, somebody looked just now, and the old server delivers nothing itself.
+// closing is safe when nothing came for long enough, somebody looked just now, the old server delivers nothing itself, and it
+// has no message alone that nobody gave up: with the old mailboxes that would be gone.
 func (g *groupView) closing(rules stepRules) step {
 	s := step{what: "close it: the old mailboxes may be switched off", why: g.failures()}
 	last := g.Group.Since
@@ -97,6 +98,7 @@ func (g *groupView) closing(rules stepRules) step {
 		s.why = append(s.why, fmt.Sprintf("mail came to the source until %s; without more it may be closed on %s", stamp(last), stamp(quiet)))
 	}
 	s.why = append(s.why, g.without("nobody has looked for new mail since yesterday", func(m member) bool { return rules.now.Sub(m.good) < rules.lastCheck })...)
+	s.why = append(s.why, g.without("mail stayed on the source, and nobody agreed to that (mailmove exceptions)", func(m member) bool { return m.open == 0 })...)
 	if !rules.removed {
 		s.why = append(s.why, "nobody confirmed that the old server has the domain no more: its own customers and web forms deliver there as long as it has (--confirmed-removed)")
 	}

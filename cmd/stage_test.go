@@ -102,18 +102,20 @@ func TestClosing(t *testing.T) {
 		since, mail, good time.Duration // before now
 		removed           bool
 		failing           string
+		open              int64
 		reasons           int
 	}{
-		"quiet":                    {20 * day, 15 * day, time.Hour, true, "", 0},
-		"no mail at all":           {20 * day, 0, time.Hour, true, "", 0},
-		"switched a week ago":      {7 * day, 0, time.Hour, true, "", 1},
-		"mail a week ago":          {20 * day, 7 * day, time.Hour, true, "", 1},
-		"nobody has looked":        {20 * day, 15 * day, 3 * day, true, "", 1},
-		"not removed":              {20 * day, 15 * day, time.Hour, false, "", 1},
-		"an account fails":         {20 * day, 15 * day, time.Hour, true, "refused", 1},
-		"everything is in the way": {day, time.Hour, 2 * day, false, "refused", 4},
+		"quiet":                    {20 * day, 15 * day, time.Hour, true, "", 0, 0},
+		"no mail at all":           {20 * day, 0, time.Hour, true, "", 0, 0},
+		"switched a week ago":      {7 * day, 0, time.Hour, true, "", 0, 1},
+		"mail a week ago":          {20 * day, 7 * day, time.Hour, true, "", 0, 1},
+		"nobody has looked":        {20 * day, 15 * day, 3 * day, true, "", 0, 1},
+		"not removed":              {20 * day, 15 * day, time.Hour, false, "", 0, 1},
+		"an account fails":         {20 * day, 15 * day, time.Hour, true, "refused", 0, 1},
+		"mail stayed behind":       {20 * day, 15 * day, time.Hour, true, "", 2, 1},
+		"everything is in the way": {day, time.Hour, 2 * day, false, "refused", 1, 5},
 	} {
-		m := member{account: "a", begun: true, good: now.Add(-row.good), final: true, failing: row.failing}
+		m := member{account: "a", begun: true, good: now.Add(-row.good), final: true, failing: row.failing, open: row.open}
 		if row.mail > 0 {
 			m.mail = now.Add(-row.mail)
 		}
