@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mailmove/cmd/internal/notify"
@@ -15,23 +16,43 @@ import (
 // whyPasses is why a group came to a state that nobody said it to be in.
 const whyPasses = "the passes"
 
-// leaveClosed leaves out the accounts of groups that are closed: their old mailboxes may be gone, which is no error.
+// leaveClosed leaves out the accounts of groups that are closed: their old mailboxes may be gone, which is no error. One that
+// came to the list afterwards was never copied, which is told in any case.
 func (r *listRun) leaveClosed(quiet bool) {
-	left := make(map[string]int64)
+	left, never := make(map[string]int64), make(map[string][]string)
 	for _, e := range r.entries {
 		if e.chosen && r.kept[e.group].State == groupClosed {
 			e.chosen = false
 			left[e.group]++
+			if r.before[e.account].Good.IsZero() {
+				never[e.group] = append(never[e.group], ui.Clean(e.account))
+			}
 		}
 	}
-	if quiet {
+	if len(left) == 0 {
 		return
 	}
 	for _, name := range r.groupNames() {
+		if all := never[name]; len(all) > 0 {
+			r.a.warn("group %s is closed, and these were never copied: %s; mailmove cutover next %s --back opens it again",
+				ui.Clean(name), named(all), oneWord(name))
+		}
+		if quiet {
+			continue
+		}
 		if n := left[name]; n > 0 {
 			fmt.Fprintf(r.a.err, "group %s is closed since %s: %s left out\n", ui.Clean(name), stamp(r.kept[name].Since), ui.Plural(n, "account"))
 		}
 	}
+}
+
+// named gives the first of many names, and how many more there are.
+func named(all []string) string {
+	text := strings.Join(all[:min(len(all), mostNamed)], ", ")
+	if more := len(all) - mostNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // groupNames are the groups of the list, in its order.
