@@ -163,8 +163,11 @@ type planned struct {
 	Tail    string // when the tail ends at the earliest
 	TTL     string
 	Quiet   int
-	Flags   string // that every command over the list has
-	List    string // --accounts alone
+	Flags   string // of a command for one group
+	Chosen  string // of one for all groups of the plan
+	Cron    string // the same in a crontab
+	OldTTL  string // for commands that look at the DNS, where the TTL is longer than they assume
+	List    string // which list, and how it is read
 	Domains string // of all groups, with the state folder, for a command line
 	Left    []plannedLeft
 	Columns string // where the list may say more
@@ -181,11 +184,19 @@ type plannedGroup struct {
 type plannedLeft struct{ Account, What, Value string }
 
 func (f *planFlags) plan(r *listRun) planned {
-	p := planned{TTL: f.ttl.String(), List: "--accounts " + oneWord(r.f.list.file), Quiet: f.quietDays, Flags: r.commandLine(), Columns: strings.Join(notCarried(), ", ")}
+	p := planned{TTL: f.ttl.String(), List: r.listWords(), Quiet: f.quietDays, Flags: r.commandLine(), Columns: strings.Join(notCarried(), ", ")}
 	day := 24 * time.Hour
 	p.Copy, p.Check = f.when(-7*day), f.when(-8*day)
 	p.Lower = f.when(-time.Duration(f.ttl) - day) // a day for name servers that are slow to take it over
 	p.Switch, p.Tail = f.when(0), f.when(time.Duration(f.quietDays)*day)
+	p.Chosen = p.Flags
+	for _, name := range r.f.list.groups {
+		p.Chosen += " --group " + oneWord(name)
+	}
+	p.Cron = strings.ReplaceAll(p.Chosen, "%", `\%`) // which is a line's end there, see crontab(5)
+	if time.Duration(f.ttl) > usualTTL {
+		p.OldTTL = " --old-ttl " + f.ttl.String()
+	}
 	var domains []string
 	for _, g := range r.groupViews() {
 		p.Table = append(p.Table, plannedGroup{markdownCell(g.title()), oneWord(g.name), len(g.members), g.state})
@@ -227,9 +238,21 @@ func (f *planFlags) when(from time.Duration) string {
 	}
 }
 
+// listWords say which list it is, and how it is read, as here.
+func (r *listRun) listWords() string {
+	words := "--accounts " + oneWord(r.f.list.file)
+	if encoding := r.f.list.encoding.String(); encoding != "" {
+		words += " --encoding " + oneWord(encoding)
+	}
+	if r.f.list.skipInvalid {
+		words += " --skip-invalid"
+	}
+	return words
+}
+
 // commandLine gives the flags that every command over the list has, as they were given here.
 func (r *listRun) commandLine() string {
-	words := []string{"--accounts", oneWord(r.f.list.file)}
+	words := []string{r.listWords()}
 	for _, g := range r.given {
 		for _, v := range g.values {
 			if words = append(words, dashed(g.name)); v != "true" {

@@ -38,17 +38,17 @@ const planEnglish = `# Move of mailboxes
 ### Before
 
 ` + "```" + `
-mailmove check {{.Flags}}
-mailmove sync {{.Flags}}
-{{with .Domains}}mailmove dns {{.}}
+mailmove check {{.Chosen}}
+mailmove sync {{.Chosen}}
+{{with .Domains}}mailmove dns {{.}}{{$.OldTTL}}
 {{end}}` + "```" + `
 
-Every night from then on, from cron: ` + "`mailmove sync {{.Flags}} --quiet`" + `
+Every night from then on, from cron: ` + "`mailmove sync {{.Cron}} --quiet`" + `
 
 ### The evening of the switch
 
 ` + "```" + `
-{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}
+{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}{{$.OldTTL}}
 {{end}}` + "```" + `
 
 That makes the final pass of each group. When it has ended, the same command says whether the switch is safe.
@@ -63,8 +63,8 @@ NEW is the new server:
 Let the MX records lead to the new server, and say so:
 
 ` + "```" + `
-{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}} --switched
-{{end}}mailmove cutover sheets {{.Flags}} --out sheets
+{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}{{$.OldTTL}} --switched
+{{end}}mailmove cutover sheets {{.Chosen}} --out sheets
 ` + "```" + `
 
 ### The days after
@@ -74,7 +74,7 @@ the old server, for its own customers and web forms deliver there as long as it 
 
 ` + "```" + `
 {{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}} --confirmed-removed
-{{end}}mailmove verify {{.Flags}} --level counts
+{{end}}mailmove verify {{.Chosen}} --level counts
 ` + "```" + `
 
 ## What IMAP does not carry
@@ -116,17 +116,17 @@ const planGerman = `# Umzug von Postfächern
 ### Vorher
 
 ` + "```" + `
-mailmove check {{.Flags}}
-mailmove sync {{.Flags}}
-{{with .Domains}}mailmove dns {{.}}
+mailmove check {{.Chosen}}
+mailmove sync {{.Chosen}}
+{{with .Domains}}mailmove dns {{.}}{{$.OldTTL}}
 {{end}}` + "```" + `
 
-Von da an jede Nacht, aus cron: ` + "`mailmove sync {{.Flags}} --quiet`" + `
+Von da an jede Nacht, aus cron: ` + "`mailmove sync {{.Cron}} --quiet`" + `
 
 ### Am Abend der Umstellung
 
 ` + "```" + `
-{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}
+{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}{{$.OldTTL}}
 {{end}}` + "```" + `
 
 Das macht den letzten Abgleich jeder Gruppe. Ist er fertig, sagt derselbe Befehl, ob die Umstellung sicher ist.
@@ -141,8 +141,8 @@ Wer den alten Server selbst betreibt und noch stehen lässt, kann ihn weiterleit
 Die MX-Einträge auf den neuen Server zeigen lassen und das mitteilen:
 
 ` + "```" + `
-{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}} --switched
-{{end}}mailmove cutover sheets {{.Flags}} --out sheets --language de
+{{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}}{{$.OldTTL}} --switched
+{{end}}mailmove cutover sheets {{.Chosen}} --out sheets --language de
 ` + "```" + `
 
 ### In den Tagen danach
@@ -153,7 +153,7 @@ ist. Dann:
 
 ` + "```" + `
 {{range .Groups}}mailmove cutover next {{.Word}} {{$.Flags}} --confirmed-removed
-{{end}}mailmove verify {{.Flags}} --level counts
+{{end}}mailmove verify {{.Chosen}} --level counts
 ` + "```" + `
 
 ## Was IMAP nicht überträgt
