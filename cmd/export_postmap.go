@@ -91,8 +91,8 @@ func (m *mapIndex) verify(ctx context.Context, path string, wanted coexist.Table
 	if m.tool == "" || len(wanted) == 0 && m.ends == "" {
 		return nil
 	}
-	if _, err := os.Stat(path + m.ends); errors.Is(err, fs.ErrNotExist) {
-		return &failure{code: exitNotEqual, what: "there is no index " + path + m.ends}
+	if err := m.current(path); err != nil {
+		return err
 	}
 	var keys bytes.Buffer
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -112,6 +112,25 @@ func (m *mapIndex) verify(ctx context.Context, path string, wanted coexist.Table
 	}
 	if found != len(wanted) {
 		return &failure{code: exitNotEqual, what: fmt.Sprintf("Postfix finds %d of %d entries in %s", found, len(wanted), path), hint: "make the index anew: the same command without --check"}
+	}
+	return nil
+}
+
+// current tells whether the index is that of the text. One that is older has all that the text has, and perhaps accounts that
+// were taken out, after which nobody asks.
+func (m *mapIndex) current(path string) error {
+	if m.ends == "" {
+		return nil
+	}
+	index, err := os.Stat(path + m.ends)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &failure{code: exitNotEqual, what: "there is no index " + path + m.ends, hint: "make it: the same command without --check"}
+	}
+	if err != nil {
+		return noInput("--to", err)
+	}
+	if text, err := os.Stat(path); err == nil && index.ModTime().Before(text.ModTime()) {
+		return &failure{code: exitNotEqual, what: "the index " + path + m.ends + " is older than the map", hint: "make it anew: the same command without --check"}
 	}
 	return nil
 }

@@ -100,6 +100,9 @@ func (x *export) choose(c *cobra.Command) (err error) {
 	for _, m := range all {
 		x.known[x.format.Find(m.key)] = m.key != "" && (m.chosen || !byState)
 	}
+	if x.prune && slices.ContainsFunc(all, func(m movedAccount) bool { return len(m.problems) > 0 }) {
+		return usagef("correct the list, or leave out --remove-stale", "--remove-stale: the entries of rows that are wrong would be taken out, too")
+	}
 	x.moved = slices.DeleteFunc(all, func(m movedAccount) bool { return !m.chosen })
 	return nil
 }
