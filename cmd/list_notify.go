@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type notices struct {
 	unsaved  []fleet.Note // of accounts, kept with their outcomes
 	notifier *notify.Notifier
 	soon     *time.Timer
+	soonAt   time.Time // when it fires
 
 	mu     sync.Mutex
 	failed error // the latest delivery that did
@@ -58,6 +60,7 @@ func (n *notices) start(ctx context.Context, r *listRun) {
 	if len(n.to) == 0 || r.fleet == nil {
 		return
 	}
+	n.warnOwners(r)
 	lost, err := r.fleet.GiveUpNotes(context.WithoutCancel(ctx), time.Now().Add(-notifyKeep))
 	if err == nil && lost > 0 {
 		r.a.warn("%s given up after 7 days; table notes of fleet.db says why", countText(lost, "notification was", "notifications were"))
@@ -88,13 +91,15 @@ func (n *notices) wake() {
 	}
 }
 
-// wakeSoon waits for more of the kind.
+// wakeSoon waits for more of the kind. What comes meanwhile does not put off what came first: in a list of thousands an
+// account ends every second, and nobody would be told anything before the last one.
 func (n *notices) wakeSoon() {
-	if n.notifier != nil && n.soon == nil {
-		n.soon = time.AfterFunc(notifyCollect, n.notifier.Wake)
-	} else if n.notifier != nil {
-		n.soon.Reset(notifyCollect)
+	now := time.Now()
+	if n.notifier == nil || now.Before(n.soonAt) {
+		return
 	}
+	n.soonAt = now.Add(notifyCollect)
+	n.soon = time.AfterFunc(notifyCollect, n.notifier.Wake)
 }
 
 // close ends the delivery within its time, and warns of what could not be told.
@@ -141,12 +146,34 @@ func (n *notices) add(kind, key, group string, event notify.Event, owners []*ent
 		for _, e := range owners {
 			if owner := e.row.Fields[columnOwner]; isAddress(owner) {
 				own := event
-				own.Account, own.Owner, own.Language, own.Mailbox = ui.Clean(e.account), true, e.row.Fields[columnLanguage], ui.Clean(e.mailbox())
+				own.Account, own.Owner, own.Language, own.Mailbox = toldName(e.account), true, e.row.Fields[columnLanguage], toldName(e.mailbox())
 				put(recipient{byMail, owner}, key+"/"+e.account, own)
 			}
 		}
 	}
 	return notes
+}
+
+// toldName is a name of a list, where a cell may have 64 KiB: a note has less room.
+func toldName(name string) string { return ui.Short(ui.Clean(name), 500) }
+
+// warnOwners says of whom a run cannot tell anything, once and not for each event.
+func (n *notices) warnOwners(r *listRun) {
+	if r.f.quiet || !slices.Contains(n.to, recipient{channel: byMail}) {
+		return
+	}
+	wrong, first := int64(0), 0
+	for _, e := range r.entries {
+		if owner := e.row.Fields[columnOwner]; e.chosen && owner != "" && !isAddress(owner) {
+			if wrong++; wrong == 1 {
+				first = e.row.Line
+			}
+		}
+	}
+	if wrong > 0 {
+		r.a.warn("%s:%d: %s: write alice@example.org", r.list.Name, first,
+			countText(wrong, "owner is no mail address, and is told nothing", "owners are no mail addresses, this one and others below, and are told nothing"))
+	}
 }
 
 // keptEvent is an event as the fleet file has it.
@@ -167,7 +194,7 @@ func (n *notices) account(e *entry, before, now fleet.Outcome) {
 		return
 	}
 	at := strconv.FormatInt(now.Last.UnixMilli(), 10)
-	event := notify.Event{Time: now.Last, Account: ui.Clean(e.account)}
+	event := notify.Event{Time: now.Last, Account: toldName(e.account)}
 	if o := e.outcome; o.isNew && (o.word == wordFailed || o.code == exitBusy) {
 		event.Text, event.Next = ui.Short(ui.Clean(o.text), 500), ui.Short(ui.Clean(o.next), 500)
 		n.unsaved = append(n.unsaved, n.add(notify.Trouble, e.account+"/"+at, e.group, event, nil)...)
@@ -224,8 +251,8 @@ func (o *outbox) Claim(ctx context.Context, now time.Time) (b notify.Batch, foun
 		ID: "mailmove-" + digestOf(first.Batch+"\x00"+first.Channel+"\x00"+first.Recipient), Kind: first.Kind, Group: first.Name, Recipient: first.Recipient}}
 	for _, note := range notes {
 		var k keptEvent
-		if err := json.Unmarshal(note.Body, &k); err != nil {
-			return b, false, next, fmt.Errorf("a notification in the fleet file cannot be read: %w", err)
+		if err := json.Unmarshal(note.Body, &k); err != nil { // one that is damaged must not keep the others back for a week
+			k = keptEvent{Event: notify.Event{Time: note.Created, Text: "what was noted of this cannot be read"}}
 		}
 		k.Event.Language, k.Event.Owner = k.Language, k.Owner
 		b.Events = append(b.Events, k.Event)

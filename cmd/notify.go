@@ -108,26 +108,27 @@ func (n *notifyFlags) prepare(ctx context.Context, t terminal, dryRun bool) (*no
 		return out, err
 	}
 	hooks, commands := make(map[string]notify.Channel), make(map[string]notify.Channel)
-	for _, text := range to {
+	for _, named := range to {
+		text := named.text
 		who := recipient{byMail, text}
 		switch path, isCommand := strings.CutPrefix(text, commandIs); {
 		case isCommand:
 			if info, err := os.Stat(path); err != nil || !filepath.IsAbs(path) || info.Mode()&0o111 == 0 || !info.Mode().IsRegular() {
-				return out, usagef("give the absolute path of a program", "--notify %s: there is no such program", shown(text))
+				return out, usagef("give the absolute path of a program", "%s: there is no such program", named)
 			}
 			who = recipient{byCommand, digestOf(path)}
 			commands[who.name] = &notify.Command{Path: path, Env: withoutPasswords(os.Environ())}
 		case strings.Contains(text, "://"):
 			u, err := url.Parse(text)
 			if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" {
-				return out, usagef("for example --notify https://hooks.example.org/mailmove", "--notify: the webhook's address is no https:// URL, nor http:// on this machine")
+				return out, usagef("for example --notify https://hooks.example.org/mailmove", "%s: the webhook's address is no https:// URL, nor http:// on this machine", named)
 			}
 			who = recipient{byHook, digestOf(text)}
 			hooks[who.name] = &notify.Hook{URL: text}
 		case text == ownerWord:
 			who.name = ""
 		case !isAddress(text):
-			return out, usagef("an address, owner, https://…, command:PATH or @FILE", "--notify %s: nobody can be told that way", shown(text))
+			return out, usagef("an address, owner, https://…, command:PATH or @FILE", "%s: nobody can be told that way", named)
 		}
 		if !slices.Contains(out.to, who) {
 			out.to = append(out.to, who)
@@ -145,12 +146,30 @@ func (n *notifyFlags) prepare(ctx context.Context, t terminal, dryRun bool) (*no
 	return out, nil
 }
 
+// namedTo is one of --notify, or a line of a file that it names.
+type namedTo struct {
+	text string
+	file string // "": none
+	line int
+}
+
+// String is for messages. What stands in a file may be secret, as a webhook's address is, also where it is misspelt.
+func (n namedTo) String() string {
+	switch {
+	case n.file != "":
+		return fmt.Sprintf("--notify @%s, line %d", n.file, n.line)
+	case strings.Contains(n.text, "/") && !strings.HasPrefix(n.text, commandIs):
+		return "--notify"
+	}
+	return "--notify " + shown(n.text)
+}
+
 // recipients gives --notify with the files that it names read.
-func (n *notifyFlags) recipients() (to []string, err error) {
+func (n *notifyFlags) recipients() (to []namedTo, err error) {
 	for _, text := range n.to {
 		path, isFile := strings.CutPrefix(text, "@")
 		if !isFile {
-			to = append(to, text)
+			to = append(to, namedTo{text: text})
 			continue
 		}
 		f, err := os.Open(filepath.Clean(path))
@@ -158,9 +177,9 @@ func (n *notifyFlags) recipients() (to []string, err error) {
 			return nil, noInput("--notify", err)
 		}
 		lines := bufio.NewScanner(f)
-		for lines.Scan() {
+		for number := 1; lines.Scan(); number++ {
 			if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
-				to = append(to, line)
+				to = append(to, namedTo{line, path, number})
 			}
 		}
 		if err := errors.Join(lines.Err(), f.Close()); err != nil {
@@ -192,7 +211,7 @@ func (n *notifyFlags) mailer(ctx context.Context, t terminal, looked bool) (noti
 	if mode := modes[scheme]; isURL && !n.tls.set && mode != "" {
 		_ = n.tls.Set(mode) // one of its words
 	} else if !isURL || mode == "" {
-		return nil, usagef("write smtps://host (TLS from the start, port 465) or smtp://host (STARTTLS, port 587)", "--smtp: the URL begins with neither smtps:// nor smtp://")
+		return nil, usagef("write smtps://host (TLS from the start, port 465) or smtp://host (STARTTLS, port 587)", "--smtp: it begins with neither smtps:// nor smtp://")
 	}
 	if strings.ContainsRune(rest, '@') {
 		return nil, usagef("give the user with --smtp-user, the password with --smtp-password-file, --smtp-password-command or the environment", "--smtp: a user in the URL is refused")
@@ -219,7 +238,7 @@ func (n *notifyFlags) mailer(ctx context.Context, t terminal, looked bool) (noti
 	}
 	if m.User != "" {
 		if m.Clear {
-			return nil, usagef("leave out --smtp-user, or --smtp-tls none", "a password is not sent to --smtp without TLS")
+			return nil, usagef("leave out --smtp-user, or --smtp-tls none", "--smtp-user: a password is not sent without TLS")
 		}
 	}
 	if m.User != "" && !looked {

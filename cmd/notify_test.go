@@ -17,8 +17,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"mailmove/cmd/internal/accounts"
+	"mailmove/cmd/internal/notify"
 	"mailmove/imapx/imaptest"
 	"mailmove/imapx/imaptest/real"
 	"mailmove/state/fleet"
@@ -276,4 +279,79 @@ func (b *notifyBench) ids(t *testing.T) map[string]bool {
 		ids[id[1]] = true
 	}
 	return ids
+}
+
+// empty is a store in which nothing is due, that counts how often it is asked.
+type empty struct {
+	notify.Store // only Claim is called
+	asked        atomic.Int64
+}
+
+func (e *empty) Claim(context.Context, time.Time) (b notify.Batch, found bool, next time.Time, err error) {
+	e.asked.Add(1)
+	return b, false, next, nil
+}
+
+// In a list of thousands accounts fail, and owners are to be told, every second: who came first waits half a minute all
+// the same, and not for the end of the run.
+func TestTroubleIsNotPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(empty)
+		n := &notices{notifier: notify.Start(t.Context(), notify.Options{Store: store, Now: time.Now, Timeout: notifyTimeout})}
+		synctest.Wait()
+		first := store.asked.Load()
+		for range 95 {
+			n.wakeSoon()
+			time.Sleep(time.Second)
+		}
+		if looks := store.asked.Load() - first; looks != 3 {
+			t.Errorf("looked %d times in 95 s for what is to be told, not each 30 s", looks)
+		}
+		n.soon.Stop()
+		if err := n.notifier.Close(notifyFlush); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A note that cannot be read is told as that, and keeps no other back.
+func TestADamagedNoteIsTold(t *testing.T) {
+	ctx := t.Context()
+	f, err := fleet.Open(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	now := time.Now()
+	notes := []fleet.Note{{Key: "1", Channel: byMail, Recipient: "a@one.example", Kind: notify.Final, Name: "one", Body: []byte(`{"text":"cut o`), Created: now},
+		{Key: "2", Channel: byMail, Recipient: "b@one.example", Kind: notify.Final, Name: "one", Body: []byte(`{"accounts":7}`), Created: now}}
+	if err := f.Keep(ctx, fleet.Change{Notes: notes}); err != nil {
+		t.Fatal(err)
+	}
+	store := &outbox{f, []fleet.Way{{Channel: byMail}}}
+	for _, want := range []notify.Event{{Text: "what was noted of this cannot be read"}, {Accounts: 7}} {
+		b, found, _, err := store.Claim(ctx, now)
+		if err != nil || !found || len(b.Events) != 1 || b.Events[0].Text != want.Text || b.Events[0].Accounts != want.Accounts {
+			t.Fatalf("%+v, %v, want %+v", b, err, want)
+		}
+	}
+}
+
+// Whatever a list has for names, what is noted of them can be read again.
+func TestLongNamesAreTold(t *testing.T) {
+	f, err := fleet.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	long := strings.Repeat("\x01", 10000) // each is shown by four letters
+	e := &entry{account: long, group: "one", row: &accounts.Row{Fields: map[string]string{columnOwner: "a@one.example", "target_user": long}}}
+	n := &notices{to: []recipient{{byMail, ""}}}
+	if err := f.Keep(t.Context(), fleet.Change{Notes: n.add(notify.Final, "k", "one", notify.Event{Mailbox: long}, []*entry{e})}); err != nil {
+		t.Fatal(err)
+	}
+	b, _, _, err := (&outbox{f, []fleet.Way{{Channel: byMail}}}).Claim(t.Context(), time.Now())
+	if err != nil || len(b.Events) != 1 || !b.Events[0].Owner || b.Events[0].Account == "" {
+		t.Fatalf("%+v, %v", b, err)
+	}
 }

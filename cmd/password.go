@@ -43,6 +43,14 @@ func (p passwordFlags) env() string {
 
 func (p passwordFlags) name(part string) string { return "--" + strings.TrimPrefix(p.side+part, "-") }
 
+// where names the server for people; one endpoint alone has no side.
+func (p passwordFlags) where() string {
+	if p.side == "smtp" {
+		return "mail server"
+	}
+	return orElse(p.side, "server")
+}
+
 // read gets the password: file or command, else the environment, else a prompt where stdin is a terminal.
 func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.Secret, error) {
 	if p.file != "" && p.command != "" {
@@ -58,7 +66,7 @@ func (p passwordFlags) read(ctx context.Context, who string, t terminal) (auth.S
 	case term.IsTerminal(int(t.in.Fd())):
 		return p.fromPrompt(ctx, who, t)
 	}
-	return auth.Secret{}, p.none("no password for the " + orElse(p.side, "server") + " (" + who + ")")
+	return auth.Secret{}, p.none("no password for the " + p.where() + " (" + who + ")")
 }
 
 // none is the error of a password that is nowhere.

@@ -23,7 +23,7 @@ func (p passwordFlags) fromPrompt(ctx context.Context, who string, t terminal) (
 	if err != nil {
 		return auth.Secret{}, noInput("terminal", err)
 	}
-	fmt.Fprintf(t.out, "Password for the %s, %s: ", orElse(p.side, "server"), ui.Clean(who))
+	fmt.Fprintf(t.out, "Password for the %s, %s: ", p.where(), ui.Clean(who))
 	defer func() {
 		err = errors.Join(err, term.Restore(fd, before))
 		fmt.Fprintln(t.out)
@@ -45,7 +45,7 @@ func (p passwordFlags) fromPrompt(ctx context.Context, who string, t terminal) (
 		case a.err != nil && !errors.Is(a.err, io.EOF):
 			return auth.Secret{}, noInput("terminal", a.err)
 		case len(a.line) == 0:
-			return auth.Secret{}, p.none("no password given for the " + orElse(p.side, "server"))
+			return auth.Secret{}, p.none("no password given for the " + p.where())
 		}
 		return auth.NewSecret(string(a.line)), nil
 	}
