@@ -34,7 +34,7 @@ func TestExportedNginxMap(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	said, err := exec.CommandContext(ctx, program, "export", "nginx", "--accounts", list, "--all", "--any-domain", "--to", moved,
+	said, err := exec.CommandContext(ctx, program, "export", "nginx", "--accounts", list, "--all", "--any-domain", "--to", moved, "--state-dir", filepath.Join(dir, "state"),
 		"--source", "imap://"+old.Addr(), "--source-tls", "none", "--target", "imap://"+fresh.Addr(), "--target-tls", "none").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, said)

@@ -88,7 +88,6 @@ func (e *expiring) copy(to io.Writer, from io.Reader) {
 // token is over. In the end both sides are equal; nobody has logged in more than once for each connection, tokens were
 // shared, and no token is in the trace.
 func TestE2ETokensExpire(t *testing.T) {
-	t.Parallel()
 	const life = 5 * time.Second
 	tokens, err := imaptest.NewTokenServer(life)
 	must(t, err)
