@@ -115,6 +115,7 @@ b.example. 86400 IN NS ns.a.example.
 		"aliases without end": {zones("@ IN MX 10 a\na IN CNAME b\nb IN CNAME a\n"), "mx", Failed, []string{"its aliases do not end"}},
 		"no address":          {zones("@ IN MX 10 nowhere\n"), "mx", Failed, []string{"nowhere.old.example has no address"}},
 		"an address":          {zones("@ IN MX 10 192.0.2.1.\n"), "mx", Failed, []string{"is the address 192.0.2.1"}},
+		"an alias of nothing": {zones("@ IN MX 10 mx\nmx IN CNAME gone\n"), "mx", Failed, []string{"mx.old.example is an alias (CNAME) of gone.old.example, which has no address"}},
 		"no MX":               {zones("@ IN A 192.0.2.1\n"), "records", Warning, []string{"old.example has no MX"}},
 		"null MX":             {zones("@ IN MX 0 .\n"), "mx", Warning, []string{"has no mail"}},
 	} {

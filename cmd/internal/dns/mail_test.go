@@ -59,6 +59,26 @@ func TestMTASTS(t *testing.T) {
 	}
 }
 
+// With two announcements, senders take it that there is no policy (RFC 8461 3.1): whom it names is no reason to fail.
+func TestMTASTSAnnouncedTwice(t *testing.T) {
+	w := start(t, zones(usualMail+"_mta-sts IN TXT \"v=STSv1; id=1\"\n_mta-sts IN TXT \"v=STSv1; id=2\"\nmta-sts IN A 127.0.0.6\n"))
+	p, err := dnstest.StartPolicy("127.0.0.6", "mta-sts.old.example", "version: STSv1\nmode: enforce\nmax_age: 60\nmx: mx.new.example\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	c := Config{HTTPSPort: p.Port, RootCAs: x509.NewCertPool()}
+	c.RootCAs.AppendCertsFromPEM(p.PEM)
+	r := check(t, w, c)
+	wants(t, r, "mta-sts", Warning, "_mta-sts.old.example has 2 records")
+	if r.Failed() {
+		t.Error(lines(r, ""))
+	}
+	set(t, w, one, apex(2026112302, 300)+usualMail+"_mta-sts IN TXT \"v=STSv10; id=1\"\n") // another version is none
+	set(t, w, two, apex(2026112302, 300)+usualMail+"_mta-sts IN TXT \"v=STSv10; id=1\"\n")
+	wants(t, check(t, w, c), "mta-sts", OK, "has no MTA-STS policy")
+}
+
 // A certificate that does not fit is no policy.
 func TestMTASTSWantsACertificate(t *testing.T) {
 	r := checkPolicy(t, "version: STSv1\nmode: none\nmax_age: 60\n", Config{})

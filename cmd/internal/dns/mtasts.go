@@ -40,12 +40,12 @@ func lookMTASTS(ctx context.Context, l *looker) {
 		l.find("mta-sts", Warning, "", "_mta-sts.%s: %s", l.d.Name, short(err.Error()))
 		return
 	}
-	announced := slices.ContainsFunc(a.rrs, func(rr miekg.RR) bool {
-		t, is := rr.(*miekg.TXT)
-		return is && strings.HasPrefix(textOf(t), "v=STSv1")
-	})
-	if !announced {
+	switch n := announcements(a.rrs); {
+	case n == 0:
 		l.find("mta-sts", OK, "", "%s has no MTA-STS policy", l.d.Name)
+		return
+	case n > 1:
+		l.find("mta-sts", Warning, "leave one", "_mta-sts.%s has %d records: senders that know no policy yet take it for none then (RFC 8461 3.1)", l.d.Name, n)
 		return
 	}
 	p, err := l.fetchPolicy(ctx)
@@ -55,6 +55,18 @@ func lookMTASTS(ctx context.Context, l *looker) {
 		return
 	}
 	l.judgePolicy(p)
+}
+
+// announcements counts the records that say that there is a policy.
+func announcements(rrs []miekg.RR) (n int) {
+	for _, rr := range rrs {
+		if t, is := rr.(*miekg.TXT); is {
+			if version, _, _ := strings.Cut(textOf(t), ";"); strings.TrimSpace(version) == "v=STSv1" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // judgePolicy holds a policy against the mail servers.

@@ -79,11 +79,13 @@ func lookMX(ctx context.Context, l *looker) {
 		switch {
 		case literal == nil:
 			l.find("mx", Failed, "name the server, not its address", "the MX is the address %s: an MX has a name (RFC 1035 3.3.9)", host)
+		case err != nil:
+			l.find("mx", Failed, "have its zone looked at", "the address of the MX %s cannot be found: %s", host, short(err.Error()))
+		case len(aliases) > 0 && len(ips) == 0:
+			l.find("mx", Failed, "no mail arrives there: name a server that there is", "the MX %s is an alias (CNAME) of %s, which has no address", host, list(aliases[len(aliases)-1:]))
 		case len(aliases) > 0:
 			l.find("mx", Warning, "name the server's own name in the MX: some servers do not deliver to an alias",
 				"the MX %s is an alias (CNAME) of %s, which must not be (RFC 2181 10.3)", host, list(aliases[len(aliases)-1:]))
-		case err != nil:
-			l.find("mx", Failed, "have its zone looked at", "the address of the MX %s cannot be found: %s", host, short(err.Error()))
 		case len(ips) == 0:
 			l.find("mx", Failed, "no mail arrives there: correct the name, or give it an address", "the MX %s has no address", host)
 		default:
