@@ -29,9 +29,11 @@ func Check(ctx context.Context, config Config, domains []string) (Report, error)
 	g.SetLimit(atOnce)
 	for i, name := range names(domains) {
 		g.Go(func() (err error) {
-			left := new(atomic.Int64)
+			left, room := new(atomic.Int64), new(atomic.Int64)
 			left.Store(mostQueries)
-			look := &looker{walk: newWalk(&asker{config: c, slots: slots, net: out, left: left, until: time.Now().Add(mostTime)}), c: c, now: report.Time, subjects: subjects[i]}
+			room.Store(mostAnswers)
+			a := &asker{config: c, slots: slots, net: out, left: left, room: room, until: time.Now().Add(mostTime)}
+			look := &looker{walk: newWalk(a), c: c, now: report.Time, subjects: subjects[i]}
 			report.Domains[i], err = look.domain(ctx, name)
 			return err
 		})

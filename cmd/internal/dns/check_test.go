@@ -45,6 +45,7 @@ func TestServersThatMisbehave(t *testing.T) {
 		{dnstest.NoAA, Failed, []string{"is lame", "without authority"}},
 		{dnstest.Silent, Failed, []string{"ns2.old.example (127.0.0.4) does not answer"}},
 		{dnstest.Truncated, OK, []string{"2 addresses"}},
+		{dnstest.NoTCP, Failed, []string{"ns2.old.example (127.0.0.4) does not answer", "too long for UDP", "by TCP: no answer"}},
 		{dnstest.NoEDNS, OK, []string{"2 addresses"}},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
@@ -114,8 +115,8 @@ b.example. 86400 IN NS ns.a.example.
 `}), "name-servers", Failed, []string{"ns.a.example does not answer", "without end"}},
 		"aliases without end": {zones("@ IN MX 10 a\na IN CNAME b\nb IN CNAME a\n"), "mx", Failed, []string{"its aliases do not end"}},
 		"no address":          {zones("@ IN MX 10 nowhere\n"), "mx", Failed, []string{"nowhere.old.example has no address"}},
-		"an address":          {zones("@ IN MX 10 192.0.2.1.\n"), "mx", Failed, []string{"is the address 192.0.2.1"}},
 		"an alias of nothing": {zones("@ IN MX 10 mx\nmx IN CNAME gone\n"), "mx", Failed, []string{"mx.old.example is an alias (CNAME) of gone.old.example, which has no address"}},
+		"an address":          {zones("@ IN MX 10 192.0.2.1.\n"), "mx", Failed, []string{"is the address 192.0.2.1"}},
 		"no MX":               {zones("@ IN A 192.0.2.1\n"), "records", Warning, []string{"old.example has no MX"}},
 		"null MX":             {zones("@ IN MX 0 .\n"), "mx", Warning, []string{"has no mail"}},
 	} {
@@ -170,10 +171,29 @@ func TestADomainHasItsTime(t *testing.T) {
 	c := (Config{Roots: []netip.AddrPort{w.Root()}, Port: w.Port()}).filled()
 	left := new(atomic.Int64)
 	left.Store(mostQueries)
-	over := newWalk(&asker{config: c, slots: make(chan struct{}, 1), net: new(reach), left: left, until: time.Now().Add(-time.Second)})
+	over := newWalk(&asker{config: c, slots: make(chan struct{}, 1), net: new(reach), left: left, room: new(atomic.Int64), until: time.Now().Add(-time.Second)})
 	if _, err := over.zoneOf(t.Context(), "old.example", 0); !errors.Is(err, errTooLong) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Answers that are large each time do not add up to more memory than a domain may take: a name that is written once in a
+// message (RFC 1035 4.1.4) may stand for thousands.
+func TestAnswersHaveABound(t *testing.T) {
+	w := start(t, zones(usualMail))
+	c := (Config{Roots: []netip.AddrPort{w.Root()}, Port: w.Port()}).filled()
+	left, room := new(atomic.Int64), new(atomic.Int64)
+	left.Store(mostQueries)
+	room.Store(1000)
+	crowded := newWalk(&asker{config: c, slots: make(chan struct{}, 1), net: new(reach), left: left, room: room, until: time.Now().Add(time.Minute)})
+	var err error
+	for i := 0; i < 100 && err == nil; i++ {
+		_, err = crowded.lookup(t.Context(), fmt.Sprintf("n%d.old.example", i), miekg.TypeA, 0)
+	}
+	if !errors.Is(err, errTooMuch) {
+		t.Errorf("%v", err)
+	}
+	wants(t, check(t, w, Config{}), "mx", OK, "mail.old.example has 192.0.2.1") // what is usual fits
 }
 
 // A zone that asks for ever more is cut short.

@@ -14,6 +14,7 @@ import (
 const (
 	mostQueries   = 1500               // for each domain
 	mostTime      = 5 * time.Minute    // for each domain
+	mostAnswers   = 4 << 20            // bytes of all answers of a domain, names written out: usual ones come to a hundredth
 	mostReferrals = 24                 // from the root to a zone
 	mostDepth     = 6                  // names of name servers that need names of name servers
 	mostAliases   = 8                  // CNAMEs in a row

@@ -22,6 +22,7 @@ var (
 	errNoAnswer = errors.New("no answer")
 	errNoRoute  = errors.New("this machine has no way there")
 	errTooMany  = errors.New("more questions than one domain may take")
+	errTooMuch  = errors.New("longer answers than one domain may take")
 	errTooLong  = errors.New("its name servers take longer than one domain may")
 	errNoRoots  = errors.New("none of the root name servers can be reached from this machine")
 )
@@ -32,6 +33,7 @@ type asker struct {
 	slots  chan struct{} // of the whole check
 	net    *reach        // of the whole check
 	left   *atomic.Int64 // questions of this domain
+	room   *atomic.Int64 // bytes of answers for this domain
 	until  time.Time     // no question of this domain is sent later
 }
 
@@ -54,11 +56,19 @@ func (a *asker) ask(ctx context.Context, server netip.AddrPort, name string, qty
 	}
 	if err == nil && answer.Truncated {
 		answer, err = a.once(ctx, "tcp", server, m) // RFC 7766 5
-		if err == nil && answer.Truncated {
+		switch {
+		case err != nil && ctx.Err() == nil: // it does answer: a firewall that lets UDP alone pass is not found by "no answer"
+			err = fmt.Errorf("its answer is too long for UDP, and by TCP: %w", err)
+		case err == nil && answer.Truncated:
 			err = errors.New("truncated answer by TCP")
 		}
 	}
 	return answer, err
+}
+
+// isOver tells that a domain has had what it may take: no other server can help.
+func isOver(err error) bool {
+	return errors.Is(err, errTooMany) || errors.Is(err, errTooMuch) || errors.Is(err, errTooLong)
 }
 
 func refusesEDNS(m *miekg.Msg) bool {
@@ -109,6 +119,9 @@ func (a *asker) once(ctx context.Context, network string, server netip.AddrPort,
 		case err != nil && (answer == nil || answer.Id == m.Id):
 			return nil, told(ctx, err)
 		case err == nil && answers(answer, m):
+			if a.room.Add(-int64(answer.Len())) < 0 {
+				return nil, errTooMuch
+			}
 			return answer, nil
 		case network == "tcp":
 			return nil, errors.New("an answer to another question")

@@ -182,7 +182,7 @@ func (w *walk) askZone(ctx context.Context, z *zone, name string, qtype uint16, 
 		case err == nil:
 			lame = orFirst(lame, lameText(m))
 			last = fmt.Errorf("name server %s (%s) of %s: %s", at.name, at.addr.Addr(), zoneText(z.name), lameText(m))
-		case ctx.Err() != nil, errors.Is(err, errTooMany), errors.Is(err, errTooLong):
+		case ctx.Err() != nil, isOver(err):
 			return nil, err
 		default:
 			silent++

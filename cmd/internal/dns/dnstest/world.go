@@ -20,6 +20,7 @@ const Root = "127.0.0.1"
 const (
 	Silent    = "silent"    // takes questions and answers none
 	Truncated = "truncated" // every answer by UDP is cut
+	NoTCP     = "notcp"     // that too, and what comes by TCP is not answered
 	NoEDNS    = "noedns"    // FORMERR to EDNS
 	NoAA      = "noaa"      // answers without authority
 )
@@ -175,7 +176,7 @@ func (s *server) answer(question *miekg.Msg, tcp bool) *miekg.Msg {
 	switch s.mode {
 	case Silent:
 		return nil
-	case "", Truncated, NoAA, NoEDNS:
+	case "", Truncated, NoTCP, NoAA, NoEDNS:
 	default:
 		return answer.SetRcode(question, miekg.StringToRcode[s.mode])
 	}
@@ -186,7 +187,10 @@ func (s *server) answer(question *miekg.Msg, tcp bool) *miekg.Msg {
 	if s.mode == NoAA {
 		answer.Authoritative = false
 	}
-	if s.mode == Truncated && !tcp {
+	if s.mode == NoTCP && tcp {
+		return nil
+	}
+	if (s.mode == Truncated || s.mode == NoTCP) && !tcp {
 		answer.Answer, answer.Ns, answer.Extra, answer.Truncated = nil, nil, nil, true
 	}
 	if !tcp {
