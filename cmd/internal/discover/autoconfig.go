@@ -97,7 +97,11 @@ func fetch(ctx context.Context, client *http.Client, place string) (c clientConf
 func (f *Found) take(c clientConfig, place, address, domain string) (n int) {
 	local := address[:strings.LastIndexByte(address, '@')]
 	fill := strings.NewReplacer("%EMAILADDRESS%", address, "%EMAILLOCALPART%", local, "%EMAILDOMAIN%", domain)
-	for _, in := range c.Incoming {
+	for i, in := range c.Incoming {
+		if i == mostEntries {
+			f.note("%s: %d more entries that are not looked at", place, len(c.Incoming)-i)
+			break
+		}
 		socket := strings.ToLower(strings.TrimSpace(in.Socket))
 		host := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(fill.Replace(in.Host)), "."))
 		if !strings.EqualFold(in.Type, "imap") || n == mostServers {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // Server is where the mail of an address may be.
@@ -43,12 +44,16 @@ const (
 	lookupPatience = 10 * time.Second // for one record or one file
 	longestUser    = 320              // bytes: the longest mail address (RFC 5321 4.5.3.1)
 	mostServers    = 8                // from the DNS or the file
+	mostEntries    = 32               // of a file, with those that are left out
 )
 
 // Look searches for a mail address. An error: it is none.
 func Look(ctx context.Context, c Config, address string) (Found, error) {
 	at := strings.LastIndexByte(address, '@')
 	domain := strings.ToLower(strings.TrimSuffix(address[at+1:], "."))
+	if at >= 1 && strings.IndexFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+		return Found{}, errors.New("write its domain as the DNS has it, in ASCII (xn--…)") // RFC 5890
+	}
 	if at < 1 || !plainHost(domain) {
 		return Found{}, errors.New("that is no mail address")
 	}

@@ -112,6 +112,23 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// A file of thousands of entries that are left out is no reason for thousands of lines.
+func TestNotesHaveABound(t *testing.T) {
+	f := look(t, world(t, zone, func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("<clientConfig><emailProvider>" + strings.Repeat(`<incomingServer type="imap"><socketType>plain</socketType></incomingServer>`, 2000) + "</emailProvider></clientConfig>"))
+	}))
+	if len(f.Notes) > 100 || !strings.Contains(strings.Join(f.Notes, "\n"), "entries that are not looked at") {
+		t.Errorf("%d notes: %s", len(f.Notes), f.Notes[len(f.Notes)-1])
+	}
+}
+
+// A domain in another script has a form of its own in the DNS, which is asked for.
+func TestAddressInAnotherScript(t *testing.T) {
+	if _, err := Look(context.Background(), Config{}, "alice@bücher.example"); err == nil || !strings.Contains(err.Error(), "xn--") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestNoAddress(t *testing.T) {
 	for _, text := range []string{"", "alice", "@old.example", "alice@", "alice@-x", "alice@a b"} {
 		if _, err := Look(context.Background(), Config{}, text); err == nil {
