@@ -80,7 +80,7 @@ type probing struct {
 	pinned bool            // the server that answered has a certificate that is remembered
 }
 
-// run tries the servers in turn until one answers.
+// run finds the servers and examines one.
 func (p *probing) run(ctx context.Context, where string) (err error) {
 	servers, err := p.servers(ctx, where)
 	if err != nil {
@@ -92,15 +92,22 @@ func (p *probing) run(ctx context.Context, where string) (err error) {
 		return err
 	}
 	defer func() { closed(&err) }()
-	var tried []*imapx.Error
+	return p.tryAll(ctx, servers)
+}
+
+// tryAll examines the first server that answers.
+func (p *probing) tryAll(ctx context.Context, servers []discover.Server) error {
+	var tried, over []*imapx.Error
 	for _, s := range servers {
 		found, err := p.try(ctx, s)
 		var x *imapx.Error
 		next := errors.As(err, &x) && (x.Kind == imapx.KindConnect || x.Kind == imapx.KindTLS) && found == nil && ctx.Err() == nil
 		if !next {
-			return errors.Join(p.print(found), p.without(s, found), err)
+			return errors.Join(p.print(found), p.passedOver(over), p.without(s, found), err)
 		}
-		tried = append(tried, x)
+		if tried = append(tried, x); worthTelling(s, x) {
+			over = append(over, x)
+		}
 	}
 	return p.nobody(tried)
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mailmove/cmd/internal/discover"
 	"mailmove/imapx"
 	"mailmove/imapx/auth"
 	"mailmove/imapx/imaptest"
@@ -167,6 +168,45 @@ func TestProbe(t *testing.T) {
 		if code != c.code || !strings.Contains(said, c.says) || strings.Contains(said, "---") {
 			t.Errorf("%s: exit code %d, not %d\n%s%s", name, code, c.code, out, said)
 		}
+	}
+}
+
+// Where one server does not answer and the next does, that is said: what is wrong with the first may be why mail programs
+// fail.
+func TestProbeTellsWhatItPassedOver(t *testing.T) {
+	s := real.Dovecot(t, real.Options{})
+	file := "imap://" + s.Addr()
+	code, out, said := probed(t, "", file, "--ca", s.CAFile())
+	if code != exitDone || strings.Contains(said, "passed over") {
+		t.Fatalf("%d %s%s", code, out, said)
+	}
+	at, err := parseAddress("ENDPOINT", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := discover.Server{Host: "127.0.0.9", Port: 1, Vouched: true}
+	answers := discover.Server{Host: at.Host, Port: at.Port, StartTLS: true, Vouched: true}
+	for _, c := range []struct {
+		servers []discover.Server
+		want    string
+	}{
+		{[]discover.Server{answers, dead}, ""},
+		{[]discover.Server{dead, dead, answers}, "passed over: 127.0.0.9:1: nothing listens at 127.0.0.9:1 (connection refused)"},
+	} {
+		var out, said bytes.Buffer
+		p := &probing{probeFlags: &probeFlags{stateDir: t.TempDir()}, a: &app{out: &out, err: &said, width: 80}}
+		p.endpoint.ca = s.CAFile()
+		if err := p.tryAll(t.Context(), c.servers); err != nil || !strings.Contains(out.String(), "provider") {
+			t.Errorf("%v %s", err, out.String())
+		}
+		if got := strings.Join(strings.Fields(said.String()), " "); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	noHost, silent := &imapx.Error{Err: &net.DNSError{IsNotFound: true}}, &imapx.Error{Text: "no connection"}
+	guess := discover.Server{Guessed: true}
+	if worthTelling(guess, noHost) || !worthTelling(guess, silent) || !worthTelling(dead, noHost) {
+		t.Error("a guess that is no host is told, or another is not")
 	}
 }
 

@@ -25,6 +25,7 @@ type Server struct {
 	StartTLS bool   // false: TLS from the first byte
 	User     string // to log in as; "": not told, the address is usual
 	From     string // who says so, for people
+	Guessed  bool   // nobody says so: it has a common name
 	Vouched  bool   // a password may be sent there without asking
 }
 
@@ -64,8 +65,8 @@ func Look(ctx context.Context, c Config, address string) (Found, error) {
 	f.bySRV(ctx, c.Resolver, domain)
 	f.byFile(ctx, c.Client, address, domain)
 	for _, host := range []string{"imap." + domain, "mail." + domain, domain} {
-		f.add(Server{Host: host, Port: 993, From: "a common name", Vouched: true})
-		f.add(Server{Host: host, Port: 143, StartTLS: true, From: "a common name", Vouched: true})
+		f.add(Server{Host: host, Port: 993, From: "a common name", Guessed: true, Vouched: true})
+		f.add(Server{Host: host, Port: 143, StartTLS: true, From: "a common name", Guessed: true, Vouched: true})
 	}
 	return f, ctx.Err()
 }
