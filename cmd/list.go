@@ -102,7 +102,10 @@ func (l *listFlags) check(f *syncFlags) error {
 	case l.result != "" && sameFile(l.result, l.file):
 		return usagef("give another name: the result has no passwords", "--result %s is the list itself", shown(l.result))
 	}
-	return nil
+	if err := checkPlace("--result", l.result); err != nil {
+		return err
+	}
+	return checkPlace("--metrics-file", l.metrics)
 }
 
 // sameFile tells whether two names lead to one file that is there.

@@ -159,20 +159,24 @@ func folderHint(err error, dir, usual string) string {
 // but where the one that was there was for others too.
 func writeWhole(flag, path string, data []byte) (err error) {
 	mode := os.FileMode(0o600)
-	if info, e := os.Stat(path); e == nil && info.Mode().IsRegular() {
-		mode = info.Mode().Perm()
-	}
 	failed := func(err error) error {
 		return &failure{code: exitOutput, err: err, what: fmt.Sprintf("%s %s: %v", flag, path, cause(err)),
 			hint: folderHint(err, filepath.Dir(path), "the work is done and in the state; mailmove status shows it")}
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	place, err := placeOf(path)
+	if err != nil {
+		return failed(err)
+	}
+	if info, err := os.Stat(place); err == nil {
+		mode = info.Mode().Perm()
+	}
+	file, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+"-*")
 	if err != nil {
 		return failed(err)
 	}
 	_, err = file.Write(data)
 	if err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
+		err = os.Rename(file.Name(), place)
 	}
 	if err != nil {
 		return failed(errors.Join(err, os.Remove(file.Name())))

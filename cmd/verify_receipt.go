@@ -16,8 +16,9 @@ import (
 // receiptFile is a receipt that is to be written. It is made before the first connection: an hour of reading must not end
 // with a folder that cannot be written to. What was there stays until the new one is whole.
 type receiptFile struct {
-	path string
-	file *os.File // nil: none is wanted, or it is done
+	path  string   // as it was given
+	place string   // where it lies, see placeOf
+	file  *os.File // nil: none is wanted, or it is done
 }
 
 func openReceipt(path string) (*receiptFile, error) {
@@ -25,10 +26,11 @@ func openReceipt(path string) (*receiptFile, error) {
 	if path == "" {
 		return r, nil
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, noInput("--receipt", &os.PathError{Op: "open", Path: path, Err: errors.New("that is no file")})
+	place, err := placeOf(path)
+	if err != nil {
+		return nil, noInput("--receipt", err)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // its owner's alone: it names folders
+	file, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+".*") // its owner's alone: it names folders
 	if err != nil {
 		var whole *os.PathError
 		if errors.As(err, &whole) {
@@ -36,7 +38,7 @@ func openReceipt(path string) (*receiptFile, error) {
 		}
 		return nil, noInput("--receipt", err)
 	}
-	r.file = file
+	r.place, r.file = place, file
 	return r, nil
 }
 
@@ -46,7 +48,7 @@ func (r *receiptFile) write(c *verify.Receipt) error {
 	}
 	err := errors.Join(c.Write(r.file), r.file.Sync(), r.file.Close())
 	if err == nil {
-		err = os.Rename(r.file.Name(), r.path)
+		err = os.Rename(r.file.Name(), r.place)
 	}
 	if err != nil {
 		return &failure{code: exitOutput, what: fmt.Sprintf("--receipt %s: %v", r.path, cause(err)), err: err,
