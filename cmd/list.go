@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -99,6 +100,11 @@ func (l *listFlags) check(f *syncFlags) error {
 		return usagef("give one of them", "both --quiet and --json")
 	case f.trace != "":
 		return usagef("run the account alone, without --accounts", "--trace with --accounts")
+	case l.result == "-" || l.metrics == "-":
+		return usagef("give a name: standard output has the report; a file of that name is ./-", "--%s -: it is written to a file",
+			map[bool]string{true: "result", false: "metrics-file"}[l.result == "-"])
+	case l.result != "" && l.metrics != "" && (filepath.Clean(l.result) == filepath.Clean(l.metrics) || sameFile(l.result, l.metrics)):
+		return usagef("give two names", "--result and --metrics-file are one file: %s", shown(l.result))
 	case l.result != "" && sameFile(l.result, l.file):
 		return usagef("give another name: the result has no passwords", "--result %s is the list itself", shown(l.result))
 	}

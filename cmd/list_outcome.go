@@ -32,8 +32,8 @@ type outcome struct {
 	code       int
 	text, next string // the error, and what to do about it
 	err        error
-	isNew      bool // nobody was told of it before
-	copied     int64
+	isNew      bool  // nobody was told of it before
+	copied     int64 // of a dry run: that would be
 	bytes      int64
 	exceptions int64 // that are open, and nobody agreed to
 	took       time.Duration
@@ -56,8 +56,8 @@ var (
 func (r *listRun) ended(e *entry, report mailsync.Report, err error) {
 	o := &e.outcome
 	o.err = nil // of an earlier turn
-	o.copied += report.Copied
-	o.bytes += report.CopiedBytes
+	o.copied += report.Copied + report.ToCopy
+	o.bytes += report.CopiedBytes + report.ToCopyBytes
 	o.exceptions = report.Exceptions - report.Accepted
 	if !errors.Is(err, mailsync.ErrInterrupted) {
 		o.text, o.next = "", ""

@@ -59,8 +59,11 @@ func (g *groupSum) judge(r *listRun) {
 	g.status = stageOf(r.kept[g.name], r.membersOf(g.name))
 }
 
-// lastGood is when the last pass over an account ended that came to its end.
+// lastGood is when the last pass over an account ended that came to its end; a dry run is none.
 func (r *listRun) lastGood(e *entry) time.Time {
+	if r.f.dryRun {
+		return r.before[e.account].Good
+	}
 	if e.outcome.word == wordDone || e.outcome.word == wordExceptions {
 		return time.Now()
 	}
@@ -75,7 +78,7 @@ func (r *listRun) report() {
 		r.reportJSON(groups)
 	case !r.f.quiet:
 		for _, g := range groups {
-			r.tellLine(g.line())
+			r.tellLine(g.line(r.f.dryRun))
 		}
 		r.tellLine(r.sum())
 	}
@@ -89,9 +92,17 @@ func (r *listRun) tellLine(line string) {
 	fmt.Fprintln(r.a.out, line)
 }
 
+// copiedText is how much all accounts of a group or a list come to.
+func copiedText(copied, bytes int64, dryRun bool) string {
+	if dryRun {
+		return fmt.Sprintf("would copy %s (%s)", ui.Plural(copied, "message"), ui.Bytes(bytes))
+	}
+	return fmt.Sprintf("%s copied (%s)", ui.Plural(copied, "message"), ui.Bytes(bytes))
+}
+
 // line is one group's.
-func (g *groupSum) line() string {
-	parts := []string{fmt.Sprintf("%s copied (%s)", ui.Plural(g.copied, "message"), ui.Bytes(g.bytes))}
+func (g *groupSum) line(dryRun bool) string {
+	parts := []string{copiedText(g.copied, g.bytes, dryRun)}
 	if g.exceptions > 0 {
 		parts = append(parts, ui.Plural(g.exceptions, "open exception"))
 	}
@@ -118,7 +129,11 @@ func (r *listRun) sum() string {
 	if left := len(r.entries) - len(met); left > 0 {
 		text += fmt.Sprintf("; %s left out", ui.Count(int64(left)))
 	}
-	return text + fmt.Sprintf("; %s copied (%s), %s", ui.Plural(copied, "message"), ui.Bytes(bytes), ui.Elapsed(time.Since(r.started)))
+	text += fmt.Sprintf("; %s, %s", copiedText(copied, bytes, r.f.dryRun), ui.Elapsed(time.Since(r.started)))
+	if r.f.dryRun {
+		text += ", nothing written"
+	}
+	return text
 }
 
 // jsonAccountEnded closes an account in --json; docs/lists-run.md describes it.

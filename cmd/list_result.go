@@ -55,7 +55,7 @@ func (o outcome) cells() []string {
 	}
 }
 
-// write makes the files that a run leaves behind.
+// write makes the files that a run leaves behind. A dry run leaves the figures of the last real one: an alarm hangs on them.
 func (r *listRun) write() error {
 	var err error
 	if path := r.f.list.result; path != "" {
@@ -64,7 +64,7 @@ func (r *listRun) write() error {
 			err = writeWhole("--result", path, text)
 		}
 	}
-	if path := r.f.list.metrics; path != "" {
+	if path := r.f.list.metrics; path != "" && !r.f.dryRun {
 		err = errors.Join(err, writeWhole("--metrics-file", path, r.figures()))
 	}
 	return err

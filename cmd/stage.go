@@ -81,9 +81,12 @@ func moved(kept fleet.Group, name, why string, members []member, now time.Time) 
 	return g, g.State != kept.State || !g.Trouble.Equal(kept.Trouble)
 }
 
-// memberOf is what an account says of its group, with what this run knows of it.
+// memberOf is what an account says of its group, with what this run knows of it. A dry run brings no account further.
 func (r *listRun) memberOf(e *entry) member {
 	o, before := e.outcome, r.before[e.account]
+	if r.f.dryRun {
+		o = outcome{}
+	}
 	m := member{account: e.account, good: r.lastGood(e), open: before.Exceptions, mail: before.Mail,
 		final: o.final || before.Final && !(r.f.cutover.reopen && e.chosen)}
 	m.begun = o.copied > 0 || o.word == wordFailed || !before.Last.IsZero() || !m.good.IsZero()
