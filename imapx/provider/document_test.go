@@ -50,7 +50,7 @@ Made by ` + "`go test ./imapx/provider -run TestDocument -update`" + ` from the 
 `)
 	for _, r := range Rows() {
 		l := r.Limits
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %s |\n", r.Name, r.Key, r.Evidence, number(int64(l.Connections), ""), volume(l),
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %s |\n", r.Name, anchor(r.Key), r.Evidence, number(int64(l.Connections), ""), volume(l),
 			number(l.Message/mebibyte, " MiB"), number(l.Folder, " messages"), dash(strings.ReplaceAll(r.Literals, "|", "\\|")))
 	}
 	b.WriteString("\n`-`: not known. mailmove never opens more connections than --connections says, and fewer where a server asks for that.\n")
@@ -59,6 +59,9 @@ Made by ` + "`go test ./imapx/provider -run TestDocument -update`" + ` from the 
 	}
 	return b.String()
 }
+
+// anchor is how a page refers to its heading: full stops are left out.
+func anchor(heading string) string { return strings.ReplaceAll(heading, ".", "") }
 
 func (r Row) section(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s\n\n%s (`%s`), %s.\n\n", r.Key, r.Name, r.Key, r.Evidence)
