@@ -18,11 +18,23 @@ import (
 // machine that has other things to do.
 const (
 	stallTimeout = 500 * time.Millisecond
-	stallSlack   = 8 * time.Second
+	stallSlack   = 20 * time.Second
 )
 
-// stalled lets a connection go silent in a pass, which has to notice and to go on over a new one.
-func (s *servers) stalled(t *testing.T, x transfer, k strike) {
+// stalled lets a connection go silent in a pass, which has to notice and to go on over a new one. On a machine that is busy
+// enough the first connection can end before that place, for another reason: then once more, with another account.
+func (s *servers) stalled(t *testing.T, k strike) {
+	t.Helper()
+	for range 5 {
+		if s.fellSilent(t, s.tinyAccount(t), k) {
+			return
+		}
+		t.Logf("%v: the connection ended before", k)
+	}
+	t.Fatalf("%v: no connection came that far", k)
+}
+
+func (s *servers) fellSilent(t *testing.T, x transfer, k strike) bool {
 	t.Helper()
 	direct := x
 	x.Timeout = stallTimeout
@@ -40,6 +52,9 @@ func (s *servers) stalled(t *testing.T, x transfer, k strike) {
 		t.Fatalf("%v: %v", k, err)
 	}
 	after := time.Duration(noticed.Load())
+	if p.Stats().Breaks == 0 {
+		return false
+	}
 	if p.Stats().Breaks != 1 || after < stallTimeout || after > stallTimeout+stallSlack {
 		t.Fatalf("%v: %d connections fell silent, noticed after %v", k, p.Stats().Breaks, after)
 	}
@@ -48,6 +63,7 @@ func (s *servers) stalled(t *testing.T, x transfer, k strike) {
 	s.settled(t, direct, k.String())
 	s.src.Wipe(direct.SourceUser)
 	s.dst.Wipe(direct.TargetUser)
+	return true
 }
 
 // middle is a place inside a stretch.
@@ -81,7 +97,7 @@ func TestStalls(t *testing.T) {
 			strike{"source", "in the answer to FETCH", false, middle(fetched.start, fetched.end), how},
 		)
 	}
-	atOnce(t, all, func(t *testing.T, k strike) { s.stalled(t, s.tinyAccount(t), k) })
+	atOnce(t, all, func(t *testing.T, k strike) { s.stalled(t, k) })
 }
 
 // TestStallInLargeMessage: here the sockets are full on both sides, so that it is the write that has to give up.
@@ -101,6 +117,6 @@ func TestStallInLargeMessage(t *testing.T) {
 		{"target", "in a large literal", true, 3 << 20, imaptest.BreakHole},
 		{"source", "in a large literal", false, 3 << 20, imaptest.BreakFull},
 	} {
-		t.Run(fmt.Sprint(k), func(t *testing.T) { s.stalled(t, s.tinyAccount(t), k) })
+		t.Run(fmt.Sprint(k), func(t *testing.T) { s.stalled(t, k) })
 	}
 }
