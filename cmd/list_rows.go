@@ -16,6 +16,7 @@ import (
 
 	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/sharing"
+	"mailmove/cmd/internal/ui"
 	"mailmove/imapx"
 	"mailmove/state"
 )
@@ -338,15 +339,21 @@ const mostProblems = 100
 // refuse tells which rows are wrong. Without --skip-invalid that ends the run.
 func (r *listRun) refuse() error {
 	bad, told := 0, 0
+	alike := r.allAlike()
 	for _, e := range r.entries {
 		if len(e.problems) == 0 {
 			continue
 		}
 		bad++
 		e.outcome = outcome{word: wordInvalid, code: exitUsage, next: e.problems[0].Hint, text: e.problems[0].Text}
+		if alike && bad > 1 {
+			continue
+		}
 		for _, p := range e.problems {
 			if told++; told <= mostProblems && !(r.f.quiet && r.f.list.skipInvalid) {
-				p.Line = e.row.Line
+				if p.Line = e.row.Line; alike {
+					p.Line, p.Text = 0, fmt.Sprintf("all %s rows: %s", ui.Count(int64(len(r.entries))), p.Text)
+				}
 				r.tellProblem(p)
 			}
 		}
@@ -360,8 +367,18 @@ func (r *listRun) refuse() error {
 	if told > mostProblems {
 		fmt.Fprintf(r.a.err, "and %d more\n", told-mostProblems)
 	}
-	return &failure{code: exitUsage, what: fmt.Sprintf("%s: %s; nothing was begun", r.list.Name, countText(int64(bad), "row is wrong", "rows are wrong")),
-		hint: "correct them, or go on without them: --skip-invalid"}
+	hint := "correct them, or go on without them: --skip-invalid"
+	if bad == len(r.entries) {
+		hint = "correct them; mailmove accounts show FILE shows how the list is understood"
+	}
+	return &failure{code: exitUsage, what: fmt.Sprintf("%s: %s; nothing was begun", r.list.Name, countText(int64(bad), "row is wrong", "rows are wrong")), hint: hint}
+}
+
+// allAlike tells whether every row, of several, has the same one problem: a column or a flag is not there, which is said once.
+func (r *listRun) allAlike() bool {
+	return len(r.entries) > 1 && !slices.ContainsFunc(r.entries, func(e *entry) bool {
+		return len(e.problems) != 1 || e.problems[0].Column != r.entries[0].problems[0].Column || e.problems[0].Text != r.entries[0].problems[0].Text
+	})
 }
 
 func problemOf(line int, text, hint string) accounts.Problem {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"mailmove/imapx"
 	"mailmove/state"
@@ -49,7 +48,7 @@ func (p *pass) enter(ctx context.Context) error {
 // tellFinal says in a line why only new mail is carried.
 func (p *pass) tellFinal() {
 	if !p.finalAt.IsZero() {
-		p.notice("the final pass was on " + p.finalAt.Local().Format(time.DateTime) +
+		p.notice("the final pass was on " + p.finalAt.Local().Format("2006-01-02 15:04 MST") +
 			": only new mail is carried, no flags, moves or deletions (sync --reopen ends that)")
 	}
 }
