@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -66,21 +67,14 @@ func newCutoverStatus(a *app) *cobra.Command {
 			return err
 		}
 		a.warnNoState(f.stateDir, r.dir)
-		for _, g := range r.groupViews() {
-			s, err := g.next(c.Context(), r, rules)
-			if err != nil {
-				return err
-			}
+		return eachInOrder(c.Context(), r.groupViews(), func(ctx context.Context, g *groupView) (step, error) {
+			return g.next(ctx, r, rules)
+		}, func(g *groupView, s step) error {
 			if f.json {
-				err = printJSON(a.out, g.record(s))
-			} else {
-				err = g.tell(a.out, s, a.width)
+				return printJSON(a.out, g.record(s))
 			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+			return g.tell(a.out, s, a.width)
+		})
 	}
 	return c
 }
