@@ -2,13 +2,13 @@ package imapx_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,34 +37,40 @@ type loginServer struct {
 	tls     func(*imapx.Endpoint)               // nil: clear text
 	user    func(m auth.Mechanism) string       // whose password the server can check by this mechanism
 	fill    func(*imapx.Endpoint, string) error // the credential of a user, for the mechanism in the endpoint
-	admin   string                              // who may open u1 by authorization identity, with
-	secret  string                              // this password
+	admins  []string                            // who may open u1 by authorization identity
 	masters bool                                // "u1*master" is a login
 }
 
 // naming is how the mailbox is named.
 type naming struct {
-	title string
-	set   func(s loginServer, e *imapx.Endpoint) bool // false: this server has no such thing
+	title  string
+	logins func(s loginServer, m auth.Mechanism) []login // all have to end alike; none: this server has no such thing
 }
+
+// login is who logs in, and as whom.
+type login struct{ user, authzID string }
 
 func namings() []naming {
 	return []naming{
-		{"as oneself", func(loginServer, *imapx.Endpoint) bool { return true }},
-		{"`user*master`", func(s loginServer, e *imapx.Endpoint) bool {
-			e.User, e.Password = "u1*"+real.MasterUser, auth.NewSecret(real.MasterPassword)
-			return s.masters && byPassword(e.Auth)
+		{"as oneself", func(s loginServer, m auth.Mechanism) []login { return []login{{user: s.user(m)}} }},
+		{"`user*master`", func(s loginServer, m auth.Mechanism) []login {
+			if !s.masters || byToken(m) || m == auth.External {
+				return nil
+			}
+			return []login{{user: "u1*" + real.MasterUser}}
 		}},
-		{"`--source-authzid`", func(s loginServer, e *imapx.Endpoint) bool {
-			e.User, e.AuthzID, e.Password = s.admin, "u1", auth.NewSecret(s.secret)
-			return s.admin != "" && byPassword(e.Auth)
+		{"`--source-authzid`", func(s loginServer, m auth.Mechanism) (all []login) {
+			for _, admin := range s.admins {
+				if !byToken(m) {
+					all = append(all, login{admin, "u1"})
+				}
+			}
+			return all
 		}},
 	}
 }
 
-func byPassword(m auth.Mechanism) bool {
-	return !slices.Contains([]auth.Mechanism{auth.External, auth.OAuthBearer, auth.XOAuth2}, m)
-}
+func byToken(m auth.Mechanism) bool { return m == auth.OAuthBearer || m == auth.XOAuth2 }
 
 // TestE2ELogins logs in to each real server with each mechanism, as oneself and as another, and holds what came against
 // the tables of docs/logins.md; -update-logins writes them. Where a login worked, a wrong credential must be refused with
@@ -124,18 +130,28 @@ func holdTables(t *testing.T, want string) {
 	}
 }
 
-// cell is one login: yes, not offered, or refused.
+// cell is what a naming's logins come to: yes, not offered, or refused.
 func (s loginServer) cell(t *testing.T, w naming, m auth.Mechanism) string {
-	e := endpoint(t, s.addr, s.user(m))
-	e.Auth = m
+	cell := "-"
+	for i, l := range w.logins(s, m) {
+		came := s.login(t, l, m)
+		if i > 0 && came != cell {
+			t.Errorf("%s: %s, the one before: %s", l.user, came, cell)
+		}
+		cell = came
+	}
+	return cell
+}
+
+func (s loginServer) login(t *testing.T, l login, m auth.Mechanism) string {
+	t.Helper()
+	e := endpoint(t, s.addr, l.user)
+	e.Auth, e.AuthzID = m, l.authzID
 	if s.tls != nil {
 		s.tls(&e)
 	}
 	if err := s.fill(&e, e.User); err != nil {
 		t.Fatal(err)
-	}
-	if !w.set(s, &e) {
-		return "-"
 	}
 	trace := &lockedBuffer{}
 	src, err := imapx.DialSource(within(t, 20*time.Second), e, imapx.Options{Trace: trace})
@@ -186,8 +202,10 @@ func (s loginServer) wrongCredential(t *testing.T, e imapx.Endpoint) {
 	switch {
 	case e.Token != nil:
 		e.Token = fixedToken("wrong")
-	case e.Auth == auth.External:
-		e.User = "u2" // not the certificate's
+	case e.Auth == auth.External: // of one who may not open this mailbox
+		if err := s.fill(&e, "u2"); err != nil {
+			t.Fatal(err)
+		}
 	default:
 		e.Password = auth.NewSecret("wrong")
 	}
@@ -250,7 +268,7 @@ func dovecotLogins(t *testing.T, tokens *imaptest.TokenServer) loginServer {
 		markMailbox(t, d.Addr(), user+"*"+real.MasterUser, real.MasterPassword, "of-"+user)
 	}
 	secure := func(e *imapx.Endpoint) { e.TLS, e.Roots = imapx.TLSImplicit, d.CertPool() }
-	return loginServer{name: "Dovecot 2.3", addr: d.TLSAddr(), tls: secure, masters: true, admin: real.MasterUser, secret: real.MasterPassword,
+	return loginServer{name: "Dovecot 2.3", addr: d.TLSAddr(), tls: secure, masters: true, admins: []string{real.MasterUser},
 		user: func(m auth.Mechanism) string {
 			switch m {
 			case auth.SCRAMSHA1:
@@ -261,20 +279,26 @@ func dovecotLogins(t *testing.T, tokens *imaptest.TokenServer) loginServer {
 			return "u1"
 		},
 		fill: func(e *imapx.Endpoint, user string) error {
-			switch e.Auth {
-			case auth.SCRAMSHA1:
-				e.Password = auth.NewSecret(storedPassword)
-			case auth.SCRAMSHA256:
-				e.Password = auth.NewSecret(storedNFD)
-			case auth.External:
-				cert, err := d.ClientCertificate(user)
-				e.ClientCert, e.Password = &cert, auth.Secret{}
-				return err
-			case auth.OAuthBearer, auth.XOAuth2:
+			switch {
+			case byToken(e.Auth):
 				e.Token, e.Password = fixedToken(tokens.Issue(user)), auth.Secret{}
+			case e.Auth == auth.External:
+				return byCertificate(e, user, d.ClientCertificate)
+			case strings.HasSuffix(user, real.MasterUser):
+				e.Password = auth.NewSecret(real.MasterPassword)
+			case e.Auth == auth.SCRAMSHA1:
+				e.Password = auth.NewSecret(storedPassword)
+			case e.Auth == auth.SCRAMSHA256:
+				e.Password = auth.NewSecret(storedNFD)
 			}
 			return nil
 		}}
+}
+
+func byCertificate(e *imapx.Endpoint, user string, issue func(string) (tls.Certificate, error)) error {
+	cert, err := issue(user)
+	e.ClientCert, e.Password = &cert, auth.Secret{}
+	return err
 }
 
 // storedSCRAM is what "doveadm pw -s SCHEME" would print.
@@ -292,30 +316,63 @@ func storedSCRAM(t *testing.T, hash scram.HashGeneratorFcn, scheme string) strin
 	return fmt.Sprintf("{%s}%d,%s,%s,%s", scheme, kept.Iters, b64([]byte(kept.Salt)), b64(kept.StoredKey), b64(kept.ServerKey))
 }
 
-// cyrusLogins: u8 may log in for others.
+// cyrusLogins: an admin and u8 may log in for others. The umlauts are u9's.
 func cyrusLogins(t *testing.T) loginServer {
 	t.Helper()
-	s := real.Cyrus(t, real.CyrusOptions{Extra: "proxyservers: u8"})
-	return isolatedLogins(t, "Cyrus 3.6", s, "u8")
+	const umlauts, proxy = "u9", "u8"
+	kept := map[string]string{"u1": real.Password, real.CyrusAdmin: real.MasterPassword, proxy: real.MasterPassword, umlauts: storedPassword}
+	c := real.Cyrus(t, real.CyrusOptions{Kept: kept, Extra: "proxyservers: " + proxy})
+	markMailbox(t, c.Addr(), "u1", kept["u1"], "of-u1")
+	markMailbox(t, c.Addr(), umlauts, kept[umlauts], "of-"+umlauts)
+	secure := func(e *imapx.Endpoint) { e.TLS, e.Roots = imapx.TLSImplicit, c.CertPool() }
+	return loginServer{name: "Cyrus 3.6", addr: c.TLSAddr(), tls: secure, admins: []string{real.CyrusAdmin, proxy},
+		user: func(m auth.Mechanism) string {
+			if m == auth.SCRAMSHA1 || m == auth.SCRAMSHA256 {
+				return umlauts
+			}
+			return "u1"
+		},
+		fill: func(e *imapx.Endpoint, user string) error {
+			e.Password = auth.NewSecret(kept[user])
+			switch {
+			case byToken(e.Auth):
+				e.Token, e.Password = fixedToken("token of "+user), auth.Secret{}
+			case e.Auth == auth.External:
+				return byCertificate(e, user, c.ClientCertificate)
+			case user == umlauts && e.Auth == auth.SCRAMSHA256:
+				e.Password = auth.NewSecret(storedNFD)
+			}
+			return nil
+		}}
 }
 
+// TestE2ELoginsCyrusWithoutProperties: the admin of a Cyrus whose passwords another daemon checks cannot log in as
+// another where it has no plugin for properties of users, and docs/logins.md says by which words one knows it.
+func TestE2ELoginsCyrusWithoutProperties(t *testing.T) {
+	s := real.Cyrus(t, real.CyrusOptions{})
+	markMailbox(t, s.Addr(), "u1", real.Password, "of-u1")
+	e := endpoint(t, s.Addr(), real.CyrusAdmin)
+	e.AuthzID, e.Auth = "u1", auth.Plain
+	src, err := imapx.DialSource(within(t, 20*time.Second), e, imapx.Options{})
+	if err == nil {
+		src.Close()
+		t.Fatal("it took the authorization identity: docs/logins.md says that it cannot")
+	}
+	var x *imapx.Error
+	if !errors.As(err, &x) || x.Kind != imapx.KindAuth || !strings.Contains(x.Text, "no mechanism available") {
+		t.Errorf("not the words of docs/logins.md: %v", err)
+	}
+}
+
+// courierLogins are those of a server in clear text, which knows passwords only.
 func courierLogins(t *testing.T) loginServer {
 	t.Helper()
-	return isolatedLogins(t, "Courier 5.1", real.Courier(t), "")
-}
-
-// isolatedLogins are those of a server in clear text, which knows passwords only.
-func isolatedLogins(t *testing.T, name string, server *real.Isolated, admin string) loginServer {
-	t.Helper()
-	markMailbox(t, server.Addr(), "u1", real.Password, server.Prefix()+"of-u1")
-	secret := ""
-	if admin != "" {
-		secret = real.Password
-	}
-	return loginServer{name: name, addr: server.Addr(), admin: admin, secret: secret,
+	c := real.Courier(t)
+	markMailbox(t, c.Addr(), "u1", real.Password, c.Prefix()+"of-u1")
+	return loginServer{name: "Courier 5.0", addr: c.Addr(),
 		user: func(auth.Mechanism) string { return "u1" },
 		fill: func(e *imapx.Endpoint, user string) error {
-			if !byPassword(e.Auth) {
+			if byToken(e.Auth) || e.Auth == auth.External {
 				e.Token, e.Password = fixedToken("token of "+user), auth.Secret{}
 			}
 			return nil

@@ -20,14 +20,14 @@ import (
 const CyrusAdmin = "cyrus"
 
 // CyrusOptions shape a Cyrus. The zero value is one with version 3's defaults: "/" between the parts of a name, and
-// folders beside INBOX.
+// folders beside INBOX, whose passwords are checked by this package: any user u1, u2, … and CyrusAdmin may log in.
 type CyrusOptions struct {
-	Classic bool   // "." between the parts and folders under "INBOX.", as before version 3
-	Extra   string // more lines of imapd.conf, after all others
+	Classic bool              // "." between the parts and folders under "INBOX.", as before version 3
+	Kept    map[string]string // passwords that it keeps itself, by user; see keepPasswords
+	Extra   string            // more lines of imapd.conf, after all others
 }
 
-// Cyrus starts a Cyrus IMAP and stops it when the test ends. Its passwords are checked by this package, so any user
-// u1, u2, … may log in; the first login makes the mailbox.
+// Cyrus starts a Cyrus IMAP and stops it when the test ends. The first login of a user makes the mailbox.
 func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	t.Helper()
 	s := prepare(t, "Cyrus")
@@ -37,8 +37,12 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	s.check(s.mkdir("conf/socket", "conf/db", "conf/proc", "conf/log", "conf/msg", "conf/lock", "conf/ptclient", "spool"))
 	socket, passwords := filepath.Join(s.mail, "conf/socket/imap"), filepath.Join(s.mail, "conf/socket/mux")
 	imapd, master := filepath.Join(s.base, "imapd.conf"), filepath.Join(s.base, "cyrus.conf")
+	secure := ""
+	if o.Kept != nil {
+		secure = s.keepPasswords(o.Kept, imapd, socket+"s")
+	}
 	services := fmt.Sprintf("START {\n recover cmd=\"%[1]s/bin/ctl_cyrusdb -C %[2]s -r\"\n}\nSERVICES {\n"+
-		" imap cmd=\"%[1]s/bin/imapd -C %[2]s\" listen=\"%[3]s\" prefork=1 maxchild=200\n}\nEVENTS {\n}\n", s.from, imapd, socket)
+		" imap cmd=\"%[1]s/bin/imapd -C %[2]s\" listen=\"%[3]s\" prefork=1 maxchild=200\n%[4]s}\nEVENTS {\n}\n", s.from, imapd, socket, secure)
 	s.check(os.WriteFile(master, []byte(services), 0o644))
 	ln, err := net.Listen("unix", passwords)
 	s.check(err)
@@ -57,6 +61,9 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	s.configure(o.Extra)
 	s.closers = append(s.closers, func() { p.Load().kill() })
 	s.accept(s.ln, func(c net.Conn) { forward(c, socket, p.Load().exited) })
+	if s.secure != nil {
+		s.accept(s.secure, func(c net.Conn) { forward(c, socket+"s", p.Load().exited) })
+	}
 	s.check(ready(s.Addr(), p.Load().exited))
 	return s
 }
@@ -66,7 +73,7 @@ func (s *Isolated) cyrusMaster(imapd, master string) *process {
 	cmd, err := s.command(filepath.Join(s.from, "bin/master"), "-D", "-C", imapd, "-M", master,
 		"-p", filepath.Join(s.mail, "conf/master.pid"))
 	s.check(err)
-	cmd.Env = append(cmd.Env, "SASL_PATH="+filepath.Join(s.from, "sasl2"))
+	s.saslEnviron(cmd)
 	cmd.Stdout = cmd.Stderr
 	p, err := launch(cmd, s.credential(), syscall.SIGTERM)
 	cmd.Stderr.(*os.File).Close()
@@ -87,12 +94,14 @@ func (s *Isolated) cyrusConfig(o CyrusOptions, passwords string) string {
 		"autocreate_quota: 0", // any user, no limit
 		"autocreate_post: no",
 		"failedloginpause: 0",
-		"sasl_pwcheck_method: saslauthd",
-		"sasl_saslauthd_path: " + passwords,
-		"sasl_mech_list: PLAIN LOGIN",
 		"conversations: no",
 		"virtdomains: off",
 		"defaultdomain: localhost",
+	}
+	if o.Kept != nil {
+		lines = append(lines, s.keptConfig()...)
+	} else {
+		lines = append(lines, "sasl_pwcheck_method: saslauthd", "sasl_saslauthd_path: "+passwords, "sasl_mech_list: PLAIN LOGIN")
 	}
 	if o.Classic {
 		lines = append(lines, "unixhierarchysep: no", "altnamespace: no")

@@ -24,7 +24,8 @@
 // Users u1, u2, … (any number) have the password "pass"; "u1*master" with "mpass" logs in as u1 to Dovecot. imap4d
 // wants "u1@lab", and to be asked for its users (FreshUser).
 //
-// The others than Dovecot speak clear text only, and what they tell syslog is lost.
+// The others than Dovecot speak clear text only, but for a Cyrus that keeps its passwords itself (cyruskept.go), and
+// what they tell syslog is lost.
 //
 // Proxies (proxies.go) take a port that was free a moment before; where it was lost meanwhile, another one is tried.
 //

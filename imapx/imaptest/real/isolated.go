@@ -14,10 +14,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"mailmove/imapx/imaptest"
 )
 
 // Isolated is a running server of another make than Dovecot: see Cyrus, Courier and Mailutils. It speaks clear text
-// only. Its logins are those that FreshUser gives, and u1 to u50 in the same form, with Password.
+// only, but for a Cyrus with CyrusOptions.Kept. Its logins are those that FreshUser gives, and u1 to u50 in the same form, with Password.
 type Isolated struct {
 	t        testing.TB
 	name     string // as "Cyrus"
@@ -29,6 +31,8 @@ type Isolated struct {
 	id       identity
 	owner    *os.File
 	ln       net.Listener
+	secure   net.Listener // of implicit TLS; nil: none
+	ca       *imaptest.CA // of that certificate
 	stop     sync.Once
 	users    atomic.Int64
 	welcome  func(user string) error // makes what a user needs before the first login

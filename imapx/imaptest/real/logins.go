@@ -37,6 +37,7 @@ func (s *Server) logins(l Logins) string {
 	if strings.Contains(l.Mechanisms, "external") {
 		b.WriteString("ssl_ca = <" + s.CAFile() + "\nssl_verify_client_cert = yes\nssl_require_crl = no\n" +
 			"auth_ssl_username_from_cert = yes\nssl_cert_username_field = commonName\n" +
+			"passdb {\n driver = static\n mechanisms = external\n master = yes\n username_filter = " + MasterUser + "\n args = nopassword=y\n}\n" +
 			"passdb {\n driver = static\n mechanisms = external\n args = nopassword=y\n}\n")
 	}
 	if l.Introspect != "" {
