@@ -88,8 +88,13 @@ func loginHint(err error, e Endpoint, o auth.Offer, choice auth.Login) error {
 		return err
 	}
 	x.Mechanism = choice.Mechanism
-	if x.Hint == "" {
-		x.Hint = auth.RefusedHint(e.Side, o, choice, auth.Credentials{User: e.User, Password: e.Password})
+	switch {
+	case x.Hint != "":
+	case e.AuthzID != "" && strings.Contains(x.Text, "no mechanism available"): // Cyrus, and nothing else tells it
+		x.Hint = fmt.Sprintf("this Cyrus wants a SASL plugin for properties of users before it takes --%s-authzid: its admin installs "+
+			"Debian's libsasl2-modules-db or its like", e.Side)
+	default:
+		x.Hint = auth.RefusedHint(e.Side, o, choice, auth.Credentials{User: e.User, AuthzID: e.AuthzID, Password: e.Password})
 	}
 	return err
 }

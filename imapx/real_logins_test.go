@@ -196,9 +196,14 @@ func (s loginServer) rightMailbox(t *testing.T, src *imapx.Source, e imapx.Endpo
 	t.Errorf("that is not the mailbox of %s: %+v", owner, list.Folders)
 }
 
-// wrongCredential is refused at once, with the mechanism named.
+// wrongCredential is refused at once, with the mechanism named; so is the right one of who may not open others' mailboxes.
 func (s loginServer) wrongCredential(t *testing.T, e imapx.Endpoint) {
 	t.Helper()
+	if e.AuthzID != "" && e.Auth == auth.Plain {
+		other := e
+		other.User, other.Password = "u2", auth.NewSecret(real.Password)
+		s.refused(t, other)
+	}
 	switch {
 	case e.Token != nil:
 		e.Token = fixedToken("wrong")
@@ -209,6 +214,11 @@ func (s loginServer) wrongCredential(t *testing.T, e imapx.Endpoint) {
 	default:
 		e.Password = auth.NewSecret("wrong")
 	}
+	s.refused(t, e)
+}
+
+func (s loginServer) refused(t *testing.T, e imapx.Endpoint) {
+	t.Helper()
 	trace := &lockedBuffer{}
 	src, err := imapx.DialSource(within(t, 20*time.Second), e, imapx.Options{Trace: trace})
 	if err == nil {
@@ -217,7 +227,10 @@ func (s loginServer) wrongCredential(t *testing.T, e imapx.Endpoint) {
 	}
 	var x *imapx.Error
 	if !errors.As(err, &x) || x.Kind != imapx.KindAuth || x.Mechanism != e.Auth || x.Retry != imapx.RetryNever || x.Hint == "" {
-		t.Errorf("a wrong credential: %v", err)
+		t.Fatalf("a wrong credential: %v", err)
+	}
+	if told := strings.Contains(x.Hint, "must let "+e.User+" open other people's mailboxes"); told != (e.AuthzID != "") {
+		t.Errorf("the hint for %q: %s", e.AuthzID, x.Hint)
 	}
 	if n := strings.Count(trace.String(), "AUTHENTICATE ") + strings.Count(trace.String(), " LOGIN "); n != 1 {
 		t.Errorf("%d logins were sent:\n%s", n, trace)
@@ -320,7 +333,7 @@ func storedSCRAM(t *testing.T, hash scram.HashGeneratorFcn, scheme string) strin
 func cyrusLogins(t *testing.T) loginServer {
 	t.Helper()
 	const umlauts, proxy = "u9", "u8"
-	kept := map[string]string{"u1": real.Password, real.CyrusAdmin: real.MasterPassword, proxy: real.MasterPassword, umlauts: storedPassword}
+	kept := map[string]string{"u1": real.Password, "u2": real.Password, real.CyrusAdmin: real.MasterPassword, proxy: real.MasterPassword, umlauts: storedPassword}
 	c := real.Cyrus(t, real.CyrusOptions{Kept: kept, Extra: "proxyservers: " + proxy})
 	markMailbox(t, c.Addr(), "u1", kept["u1"], "of-u1")
 	markMailbox(t, c.Addr(), umlauts, kept[umlauts], "of-"+umlauts)
@@ -346,21 +359,25 @@ func cyrusLogins(t *testing.T) loginServer {
 		}}
 }
 
-// TestE2ELoginsCyrusWithoutProperties: the admin of a Cyrus whose passwords another daemon checks cannot log in as
-// another where it has no plugin for properties of users, and docs/logins.md says by which words one knows it.
-func TestE2ELoginsCyrusWithoutProperties(t *testing.T) {
-	s := real.Cyrus(t, real.CyrusOptions{})
-	markMailbox(t, s.Addr(), "u1", real.Password, "of-u1")
-	e := endpoint(t, s.Addr(), real.CyrusAdmin)
-	e.AuthzID, e.Auth = "u1", auth.Plain
-	src, err := imapx.DialSource(within(t, 20*time.Second), e, imapx.Options{})
-	if err == nil {
-		src.Close()
-		t.Fatal("it took the authorization identity: docs/logins.md says that it cannot")
-	}
-	var x *imapx.Error
-	if !errors.As(err, &x) || x.Kind != imapx.KindAuth || !strings.Contains(x.Text, "no mechanism available") {
-		t.Errorf("not the words of docs/logins.md: %v", err)
+// TestE2ELoginsCyrusPlugin: where another daemon checks Cyrus's passwords, its admin logs in as another only with a SASL plugin
+// for properties of users, as docs/logins.md and the hint say.
+func TestE2ELoginsCyrusPlugin(t *testing.T) {
+	for _, plugin := range []bool{false, true} {
+		s := real.Cyrus(t, real.CyrusOptions{Plugin: plugin})
+		markMailbox(t, s.Addr(), "u1", real.Password, "of-u1")
+		e := endpoint(t, s.Addr(), real.CyrusAdmin)
+		e.AuthzID, e.Auth = "u1", auth.Plain
+		src, err := imapx.DialSource(within(t, 20*time.Second), e, imapx.Options{})
+		if err == nil {
+			loginServer{}.rightMailbox(t, src, e)
+			src.Close()
+		}
+		var x *imapx.Error
+		told := errors.As(err, &x) && x.Kind == imapx.KindAuth && strings.Contains(x.Text, "no mechanism available") &&
+			strings.Contains(x.Hint, "libsasl2-modules-db") && strings.Contains(x.Hint, "--source-authzid")
+		if plugin != (err == nil) || !plugin && !told {
+			t.Errorf("with the plugin: %v; %v; %+v", plugin, err, x)
+		}
 	}
 }
 

@@ -11,6 +11,14 @@ import (
 // RefusedHint says what to look at when a server has refused a login. side is "source" or "target", for the flags it
 // names; one endpoint alone has none. It tells of the password's form, never of its letters.
 func RefusedHint(side string, o Offer, l Login, c Credentials) string {
+	hint := credentialHint(side, o, l, c)
+	if c.AuthzID != "" { // Cyrus's refusal is the same for both, and Dovecot's with PLAIN
+		hint += fmt.Sprintf("; and the server must let %s open other people's mailboxes (docs/logins.md)", c.User)
+	}
+	return hint
+}
+
+func credentialHint(side string, o Offer, l Login, c Credentials) string {
 	switch l.Mechanism {
 	case OAuthBearer, XOAuth2:
 		return fmt.Sprintf("the token must be for this mailbox (%s), of this provider and with its scope for IMAP (docs/oauth.md)", c.User)

@@ -120,6 +120,12 @@ func TestRefusedHint(t *testing.T) {
 	if got := RefusedHint("", offer(true, "PLAIN"), Login{Mechanism: Plain}, Credentials{User: "u", Password: NewSecret("p")}); got != "check user name and password" {
 		t.Errorf("one endpoint alone: %q", got)
 	}
+	for _, m := range []Mechanism{Plain, SCRAMSHA1, External, OAuthBearer} {
+		got := RefusedHint("source", offer(true, "PLAIN"), Login{Mechanism: m}, Credentials{User: "admin", AuthzID: "u", Password: NewSecret("p")})
+		if !strings.Contains(got, "let admin open other people's mailboxes") {
+			t.Errorf("%s with an authorization identity: %s", m, got)
+		}
+	}
 	got := RefusedHint("target", offer(true, "PLAIN", "SCRAM-SHA-256"), Login{Mechanism: SCRAMSHA256}, Credentials{User: "u", Password: NewSecret("p")})
 	if !strings.Contains(got, "--target-auth plain") {
 		t.Error(got)

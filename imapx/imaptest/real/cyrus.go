@@ -24,6 +24,7 @@ const CyrusAdmin = "cyrus"
 type CyrusOptions struct {
 	Classic bool              // "." between the parts and folders under "INBOX.", as before version 3
 	Kept    map[string]string // passwords that it keeps itself, by user; see keepPasswords
+	Plugin  bool              // a SASL plugin for properties of users, as Kept has it
 	Extra   string            // more lines of imapd.conf, after all others
 }
 
@@ -38,8 +39,11 @@ func Cyrus(t testing.TB, o CyrusOptions) *Isolated {
 	socket, passwords := filepath.Join(s.mail, "conf/socket/imap"), filepath.Join(s.mail, "conf/socket/mux")
 	imapd, master := filepath.Join(s.base, "imapd.conf"), filepath.Join(s.base, "cyrus.conf")
 	secure := ""
-	if o.Kept != nil {
+	switch {
+	case o.Kept != nil:
 		secure = s.keepPasswords(o.Kept, imapd, socket+"s")
+	case o.Plugin:
+		s.propertyPlugin()
 	}
 	services := fmt.Sprintf("START {\n recover cmd=\"%[1]s/bin/ctl_cyrusdb -C %[2]s -r\"\n}\nSERVICES {\n"+
 		" imap cmd=\"%[1]s/bin/imapd -C %[2]s\" listen=\"%[3]s\" prefork=1 maxchild=200\n%[4]s}\nEVENTS {\n}\n", s.from, imapd, socket, secure)

@@ -23,11 +23,7 @@ import (
 // TLS. Only the users of kept may log in, and those of FreshUser. It gives the service of that port, for cyrus.conf.
 func (s *Isolated) keepPasswords(kept map[string]string, imapd, socket string) string {
 	s.t.Helper()
-	from := unpacked("sasldb")
-	if from == "" {
-		missing(s.t, "sasldb")
-	}
-	s.check(copyTree(from, filepath.Join(s.from, "sasldb"), bytes.Clone))
+	s.propertyPlugin()
 	for _, user := range slices.Sorted(maps.Keys(kept)) {
 		s.check(s.keep(user, kept[user]))
 	}
@@ -37,6 +33,16 @@ func (s *Isolated) keepPasswords(kept map[string]string, imapd, socket string) s
 	s.secure, err = net.Listen("tcp4", "127.0.0.1:0")
 	s.check(err)
 	return fmt.Sprintf(" imaps cmd=\"%s/bin/imapd -s -C %s\" listen=\"%s\" prefork=1 maxchild=200\n", s.from, imapd, socket)
+}
+
+// propertyPlugin puts the plugin of Cyrus SASL's database where Cyrus finds it, whether there is a database or not.
+func (s *Isolated) propertyPlugin() {
+	s.t.Helper()
+	from := unpacked("sasldb")
+	if from == "" {
+		missing(s.t, "sasldb")
+	}
+	s.check(copyTree(from, filepath.Join(s.from, "sasldb"), bytes.Clone))
 }
 
 // keptConfig are the lines of imapd.conf that go with it.
@@ -71,7 +77,7 @@ func (s *Isolated) keep(user, password string) error {
 	return nil
 }
 
-// saslEnviron tells Cyrus SASL where its plugins lie. The folders of keepPasswords are there only where it ran.
+// saslEnviron tells Cyrus SASL where its plugins lie. Those of propertyPlugin are there only where it ran.
 func (s *Isolated) saslEnviron(cmd *exec.Cmd) {
 	in := func(name string) string {
 		return filepath.Join(s.from, name) + ":" + filepath.Join(s.from, "sasldb", name)

@@ -19,7 +19,8 @@ import (
 )
 
 // Isolated is a running server of another make than Dovecot: see Cyrus, Courier and Mailutils. It speaks clear text
-// only, but for a Cyrus with CyrusOptions.Kept. Its logins are those that FreshUser gives, and u1 to u50 in the same form, with Password.
+// only, but for a Cyrus with CyrusOptions.Kept. Its logins are those that FreshUser gives, and u1 to u50 in the same
+// form, with Password.
 type Isolated struct {
 	t        testing.TB
 	name     string // as "Cyrus"
