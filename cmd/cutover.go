@@ -91,7 +91,6 @@ func (f *cutoverFlags) view(c *cobra.Command, a *app) (*listRun, error) {
 	if r.list, err = f.list.read(ctx, a, f.json || f.quiet); err != nil {
 		return nil, err
 	}
-	r.again = isResult(r.list)
 	if err := r.recall(ctx); err != nil {
 		return nil, err
 	}

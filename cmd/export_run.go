@@ -75,7 +75,6 @@ func (x *export) choose(c *cobra.Command) (err error) {
 	if r.list, err = f.list.read(c.Context(), x.a, false); err != nil {
 		return err
 	}
-	r.again = isResult(r.list)
 	if r.dir, err = stateDir(f.stateDir); err != nil {
 		return err
 	}

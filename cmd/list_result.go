@@ -2,14 +2,11 @@ package cmd
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,28 +14,6 @@ import (
 	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/ui"
 )
-
-// isResult tells a list that a run wrote: what a spreadsheet would have run was made harmless in it.
-func isResult(l *accounts.List) bool { return slices.Contains(l.Header, accounts.ResultColumns()[0]) }
-
-// formulas are the characters that make a spreadsheet run what follows.
-const formulas = "=+-@\t\r"
-
-// harmless makes a cell a text for a spreadsheet. A number stays one.
-func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune(formulas, rune(cell[0])) {
-		return cell
-	}
-	return "'" + cell
-}
-
-// typed is the cell as it was before.
-func typed(cell string) string {
-	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune(formulas, rune(cell[1])) {
-		return cell[1:]
-	}
-	return cell
-}
 
 // cells are the columns of an outcome.
 func (o outcome) cells() []string {
@@ -70,76 +45,11 @@ func (r *listRun) write() error {
 	return err
 }
 
-// result is the list with what became of each row, in its own form: the same columns, separator and mark. A list without a
-// header comes back with ours. Passwords are left out.
+// result is the list with what became of each row.
 func (r *listRun) result() ([]byte, error) {
 	var b bytes.Buffer
-	if r.list.BOM {
-		b.WriteString("\ufeff")
-	}
-	w := csv.NewWriter(&b)
-	if r.list.Delim != 0 && r.list.Delim != ' ' {
-		w.Comma = r.list.Delim
-	}
-	header, rows := r.asCame()
-	if r.list.Header == nil {
-		header, rows = r.asOurs()
-	}
-	all := [][]string{append(header, accounts.ResultColumns()...)}
-	for i, cells := range rows {
-		for j := range cells {
-			cells[j] = harmless(cells[j])
-		}
-		for _, cell := range r.entries[i].outcome.cells() {
-			cells = append(cells, harmless(cell))
-		}
-		all = append(all, cells)
-	}
-	err := w.WriteAll(all)
+	err := r.list.WriteResult(&b, func(row int) []string { return r.entries[row].outcome.cells() })
 	return b.Bytes(), err
-}
-
-// asCame gives the cells as they were read, without passwords, and without an earlier result.
-func (r *listRun) asCame() (header []string, rows [][]string) {
-	var keep []int
-	for i, name := range r.list.Header {
-		if !slices.Contains(accounts.ResultColumns(), name) {
-			keep, header = append(keep, i), append(header, name)
-		}
-	}
-	for _, e := range r.entries {
-		cells := make([]string, len(keep))
-		for to, from := range keep {
-			if from < len(e.row.Cells) && !slices.Contains(r.list.SecretColumns, from) {
-				cells[to] = e.row.Cells[from]
-				if r.again {
-					cells[to] = typed(cells[to])
-				}
-			}
-		}
-		rows = append(rows, cells)
-	}
-	return header, rows
-}
-
-// asOurs gives the rows in our columns.
-func (r *listRun) asOurs() (header []string, rows [][]string) {
-	names := make(map[string]bool)
-	for _, e := range r.entries {
-		for name := range e.row.Fields {
-			names[name] = true
-		}
-	}
-	fields := slices.Sorted(maps.Keys(names))
-	header = append([]string{"id", "group"}, fields...)
-	for _, e := range r.entries {
-		cells := []string{e.row.ID, e.row.Group}
-		for _, name := range fields {
-			cells = append(cells, e.row.Fields[name])
-		}
-		rows = append(rows, cells)
-	}
-	return header, rows
 }
 
 // folderHint says what to do about a file that cannot be made; usual is for any other reason than its folder.

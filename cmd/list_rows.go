@@ -164,9 +164,6 @@ func (r *listRun) fields(set *pflag.FlagSet, row *accounts.Row) error {
 		if !perRow(flag) {
 			return &rowError{column, fmt.Errorf("--%s is for the run, not for one row", flag.Name)}
 		}
-		if r.again {
-			value = typed(value)
-		}
 		if column != "source_user" && column != "target_user" {
 			value = r.expand(row, flag.Name, value)
 		}
@@ -211,9 +208,6 @@ func (r *listRun) userOf(row *accounts.Row, side string) string {
 	user := row.Fields[side+"_user"]
 	if a, err := parseAddress("", row.Fields[side]); user == "" && err == nil {
 		user = a.User
-	}
-	if r.again {
-		return typed(user)
 	}
 	return user
 }

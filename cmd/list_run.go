@@ -25,7 +25,6 @@ type listRun struct {
 	given  []given
 	more   func(*syncFlags, *pflag.FlagSet) // declares what a command takes beside the flags of sync; nil: nothing
 	list   *accounts.List
-	again  bool     // the list is the result of a run
 	nobody *os.File // where a password would be asked for, if somebody sat there
 
 	dir     string
@@ -81,7 +80,6 @@ func (r *listRun) over(ctx context.Context, quiet bool, work func() error) (err 
 	if r.list, err = r.f.list.read(ctx, r.a, quiet); err != nil {
 		return err
 	}
-	r.again = isResult(r.list)
 	if r.dir, err = stateDir(r.f.stateDir); err != nil {
 		return err
 	}

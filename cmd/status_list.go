@@ -18,7 +18,6 @@ func (f *statusFlags) listed(ctx context.Context, a *app, dir string) (all []sta
 	if r.list, err = f.list.read(ctx, a, false); err != nil {
 		return nil, nil, err
 	}
-	r.again = isResult(r.list)
 	if err := r.recall(ctx); err != nil {
 		return nil, nil, err
 	}

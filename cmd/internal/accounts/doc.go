@@ -25,4 +25,5 @@
 //	imapcopy.go, jobs.go   lists that are no CSV
 //	check.go     what is wrong between rows
 //	write.go     our own list
+//	result.go    the list that a run leaves behind
 package accounts

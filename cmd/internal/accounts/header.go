@@ -28,6 +28,8 @@ type table struct {
 	sheet      bool // a spreadsheet may have written it
 	columns    []column
 	least      int                         // cells of a row at least
+	outcome    int                         // with a header: the column that says how it went in a result, -1: there is none
+	needed     int                         // with a header: cells up to the last column that means anything
 	meaning    func(heading string) string // our word for a heading in its normal form
 	next       func() (record, bool, *Error)
 }
@@ -47,12 +49,27 @@ func (t *table) width(rec record) *Problem {
 		p.Text, p.Hint = cellsText(n)+", the header has "+itoa(len(t.columns)), "is there a separator in a password? put such a cell in quotes"
 	case n < t.least && t.header == nil:
 		p.Text, p.Hint = cellsText(n)+", at least "+itoa(t.least)+" are needed here", ""
+	case n < t.least && t.cutByExcel(rec.cells[:n]):
+		return nil
 	case n < t.least:
 		p.Text, p.Hint = cellsText(n)+", the header has "+itoa(t.least), "leave a cell empty, but not out"
 	default:
 		return nil
 	}
 	return p
+}
+
+// cutByExcel: in sixteen rows whose last columns are all empty Excel writes no separators for them, as in a result where nothing went
+// wrong. Only that is taken: where the outcome is not in its place, a separator is missing elsewhere and every cell is in doubt.
+func (t *table) cutByExcel(cells []string) bool {
+	switch {
+	case t.needed == 0 || t.outcome < 0 || len(cells) < t.needed:
+		return false
+	case len(cells) <= t.outcome:
+		return len(cells) == t.outcome
+	}
+	word := cells[t.outcome]
+	return word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // masked are the cells of a row that is shifted, as far as no password can have slipped into them.
@@ -87,7 +104,7 @@ func tableOf(text string, known map[string]string) (*table, *Error) {
 	if len(lines) == 0 {
 		return &table{format: ours, delim: rune(candidates[0]), next: func() (record, bool, *Error) { return record{}, false, nil }}, nil
 	}
-	if delim, score := bestHeader(lines[0], candidates, known); score > 0 {
+	if delim, score := bestHeader(lines[0], candidates, known); score > 0 && !hostsInPlace(lines[0], delim, known) {
 		return headed(text, delim, known)
 	}
 	if t := headless(text, lines, candidates); t != nil {
@@ -95,6 +112,16 @@ func tableOf(text string, known map[string]string) (*table, *Error) {
 	}
 	return nil, &Error{Line: first, Text: "it cannot be told which columns these are",
 		Next: "begin with a line of column names such as source;source_user;source_password;target;target_user;target_password, see docs/lists.md"}
+}
+
+// hostsInPlace tells a row of imapsync's from headings: hosts stand where it has them. user1 and password1 beside them are names
+// of accounts for a test.
+func hostsInPlace(line string, delim byte, known map[string]string) bool {
+	rec, _, _ := newSplitter(line, delim, false).next()
+	host := func(cell string) bool {
+		return strings.Contains(strings.Trim(cell, "."), ".") && !strings.ContainsAny(cell, " \t\"") && partOf(format{}, normal(cell), known) == ""
+	}
+	return len(rec.cells) >= 6 && host(rec.cells[0]) && host(rec.cells[3])
 }
 
 // bestHeader finds the separator by which most cells of a line are names of columns, and how many those are.
@@ -163,6 +190,7 @@ func (t *table) setHeader(rec record, known map[string]string) *Error {
 	t.format = f.name
 	t.meaning = func(heading string) string { return partOf(f, heading, known) }
 	seen := make(map[string]string)
+	t.outcome = slices.Index(rec.cells, ResultColumns()[0])
 	for i, c := range rec.cells {
 		part := t.meaning(normal(c))
 		if part != "" && part != ignored {
@@ -170,6 +198,7 @@ func (t *table) setHeader(rec record, known map[string]string) *Error {
 				return &Error{Line: rec.line, Text: "two columns mean " + part + ": " + shortened(other) + " and " + shortened(c), Next: "rename one of them"}
 			}
 			seen[part] = c
+			t.needed = i + 1
 		}
 		if normal(c) != "" {
 			t.least = i + 1

@@ -71,6 +71,7 @@ type List struct {
 	Warnings      []Problem // what may be a mistake
 	Notes         []Problem // what is good to know when a list is looked at
 	unknown       []int     // columns that mean nothing to us
+	sheet         bool      // a spreadsheet may have written it
 }
 
 // Error is a file that cannot be read as a whole.
@@ -141,7 +142,7 @@ func (l *List) parse(text string, o Options) *Error {
 	if bad != nil {
 		return bad
 	}
-	l.Format, l.Delim, l.Header = t.format, t.delim, t.header
+	l.Format, l.Delim, l.Header, l.sheet = t.format, t.delim, t.header, t.sheet
 	for i, c := range t.columns {
 		if c.secret {
 			l.SecretColumns = append(l.SecretColumns, i)

@@ -196,6 +196,21 @@ func TestJobsOfOneLine(t *testing.T) {
 	}
 }
 
+// Accounts for a test are called user1 and user2, and the first of them is no header.
+func TestARowThatLooksLikeAHeader(t *testing.T) {
+	for _, first := range []string{"192.0.2.1;user1;password1;192.0.2.2;user2;password2;", "mail.old.example,user1,pass1,mail.new.example,user2,pass2"} {
+		l := readText(t, first+"\n")
+		if l.Format != "imapsync" || len(l.Rows) != 1 || l.Rows[0].Fields["source_user"] != "user1" || l.Rows[0].Fields["target_user"] != "user2" {
+			t.Errorf("%s: %s, %v", first, l.Format, l.Rows)
+		}
+	}
+	for _, first := range []string{"host1;user1;password1;host2;user2;password2", "Source.Host;user1;password1;Target.Host;user2;password2"} {
+		if l := readText(t, first+"\nold.example;a;p;new.example;b;q\n"); len(l.Rows) != 1 || l.Header == nil {
+			t.Errorf("%s is no header: %v", first, l.Rows)
+		}
+	}
+}
+
 // A misspelt column is named, with what was meant.
 func TestUnknownColumn(t *testing.T) {
 	l := readText(t, "source,source_user,target_user,source_pasword_file,Kennwort\nh,a,b,c,hunter2\n")

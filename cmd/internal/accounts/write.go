@@ -17,14 +17,7 @@ func firstColumns() []string {
 // was read. Columns that mean nothing to us come last, as they came; those that may hold passwords stay out. Every row must be without
 // problems.
 func (l *List) Write(w io.Writer) error {
-	delim := l.Delim
-	if !slices.Contains(delimiters(), byte(delim)) {
-		delim = ','
-	}
-	out := &cellWriter{w: bufio.NewWriter(w), delim: string(delim)}
-	if l.BOM {
-		out.w.WriteString("\ufeff")
-	}
+	out := l.cells(w, "\r\n")
 	columns := l.columnsUsed()
 	extra := slices.DeleteFunc(slices.Clone(l.unknown), func(i int) bool { return slices.Contains(l.SecretColumns, i) })
 	for _, c := range columns {
@@ -51,6 +44,20 @@ func (l *List) Write(w io.Writer) error {
 		out.end()
 	}
 	return out.w.Flush()
+}
+
+// cells begins a file with the separator of the list, and with its byte order mark. Where it was not UTF-8 there is a mark
+// too: without one Excel reads UTF-8 as Windows-1252, and saves every umlaut as two other characters.
+func (l *List) cells(w io.Writer, newline string) *cellWriter {
+	delim := l.Delim
+	if !slices.Contains(delimiters(), byte(delim)) {
+		delim = ','
+	}
+	out := &cellWriter{w: bufio.NewWriter(w), delim: string(delim), newline: newline}
+	if l.BOM || l.Encoding == windowsName || l.Encoding == utf16Name {
+		out.w.WriteString("\ufeff")
+	}
+	return out
 }
 
 // columnsUsed are the columns that a row has something in.
@@ -114,11 +121,12 @@ func plain(cell string) string {
 	return cell
 }
 
-// cellWriter writes cells as RFC 4180 has it, and a line end as it wants one.
+// cellWriter writes cells as RFC 4180 has it.
 type cellWriter struct {
-	w     *bufio.Writer // keeps its first error
-	delim string
-	begun bool // a cell stands on the line
+	w       *bufio.Writer // keeps its first error
+	delim   string
+	newline string
+	begun   bool // a cell stands on the line
 }
 
 func (c *cellWriter) cell(s string) {
@@ -134,6 +142,6 @@ func (c *cellWriter) cell(s string) {
 }
 
 func (c *cellWriter) end() {
-	c.w.WriteString("\r\n")
+	c.w.WriteString(c.newline)
 	c.begun = false
 }
