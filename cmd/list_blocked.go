@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"errors"
-	"slices"
 	"time"
 
-	"mailmove/cmd/internal/sharing"
 	"mailmove/state/fleet"
 )
 
@@ -53,9 +51,20 @@ func (d *dispatcher) foundBlocked(e *entry) bool {
 			b.scout, b.asked, b.pause = nil, true, min(2*b.pause, scoutMost)
 		}
 		b.by, b.next = by, time.Now().Add(b.pause)
+		e.outcome.keptOut()
 		return true
 	}
 	return false
+}
+
+// keptOut is the outcome of an account whose login nobody tried: it waits, and is no failure unless hopeless says so. So a run
+// whose time is up meanwhile has told all that failed.
+func (o *outcome) keptOut() {
+	o.word = wordWaiting
+	if o.copied > 0 { // in an earlier slice
+		o.word = wordStopped
+	}
+	o.code, o.text, o.next, o.err = exitLater, "", nextOf(exitLater), nil
 }
 
 // passed takes note of a pass that was not kept from its servers: whoever was let in opens them.
@@ -72,14 +81,10 @@ func (d *dispatcher) passed(e *entry) {
 	}
 }
 
-// mayBegin keeps accounts from a server that is left alone, but for a scout.
-func (d *dispatcher) mayBegin(e *entry, now time.Time) bool {
-	for _, c := range e.claims {
-		if b := d.blocked[c.Server]; b != nil && (b.scout != nil || now.Before(b.next)) {
-			return false
-		}
-	}
-	return true
+// mayAsk keeps accounts from a server that is left alone, but for a scout.
+func (d *dispatcher) mayAsk(server string, now time.Time) bool {
+	b := d.blocked[server]
+	return b == nil || b.scout == nil && !now.Before(b.next)
 }
 
 // begun makes an account the scout of the servers that are left alone.
@@ -98,8 +103,9 @@ func (d *dispatcher) hopeless() (out []*entry) {
 		return nil
 	}
 	var rest []*entry
+	waiting := d.waitFor()
 	for _, e := range d.waiting {
-		if by, _ := d.withoutHope(e); by != nil {
+		if by, _ := d.withoutHope(e, waiting); by != nil {
 			out = append(out, e)
 			continue
 		}
@@ -108,10 +114,12 @@ func (d *dispatcher) hopeless() (out []*entry) {
 	if d.canBegin(rest) { // one of those may be let in, and open the server for all
 		return nil
 	}
-	for _, e := range out { // before they wait no more, for their number counts
-		e.failBlocked(d.withoutHope(e))
+	for _, e := range out {
+		e.failBlocked(d.withoutHope(e, waiting))
 	}
-	d.waiting = rest
+	if len(out) > 0 {
+		d.become(rest)
+	}
 	return out
 }
 
@@ -132,13 +140,13 @@ func (d *dispatcher) canBegin(some []*entry) bool {
 // withoutHope gives what keeps an account from a server that is not waited for: no login has worked there before, or its
 // time is too long, or few accounts are left, or the account's own login was refused
 // the last time, and it was asked again. The next run has them.
-func (d *dispatcher) withoutHope(e *entry) (*fleet.BlockedError, int) {
+func (d *dispatcher) withoutHope(e *entry, waiting map[string]int) (*fleet.BlockedError, int) {
 	for side, c := range e.claims {
 		b := d.blocked[c.Server]
 		if b == nil {
 			continue
 		}
-		few := e.refused || d.waitFor(c.Server) <= b.by.Failures
+		few := e.refused || waiting[c.Server] <= b.by.Failures
 		if !d.open[c.Server] || b.asked && few || time.Until(b.by.Until) > longestBlock {
 			return b.by, side
 		}
@@ -146,15 +154,21 @@ func (d *dispatcher) withoutHope(e *entry) (*fleet.BlockedError, int) {
 	return nil, 0
 }
 
-// waitFor counts the accounts that wait for a server and were not refused there. As many as failed in a row may be of the
-// same kind, and a run that has nothing else to do does not stay a quarter of an hour for them.
-func (d *dispatcher) waitFor(server string) (n int) {
+// waitFor counts the accounts that wait for a server that is left alone and were not refused there. As many as failed in a row may
+// be of the same kind, and a run that has nothing else to do does not stay a quarter of an hour for them.
+func (d *dispatcher) waitFor() map[string]int {
+	counts := make(map[string]int, len(d.blocked))
 	for _, e := range d.waiting {
-		if !e.refused && slices.ContainsFunc(e.claims, func(c sharing.Claim) bool { return c.Server == server }) {
-			n++
+		if e.refused {
+			continue
+		}
+		for i, c := range e.claims {
+			if d.blocked[c.Server] != nil && (i == 0 || c.Server != e.claims[0].Server) {
+				counts[c.Server]++
+			}
 		}
 	}
-	return n
+	return counts
 }
 
 // failBlocked is the outcome of an account that was kept from its server.

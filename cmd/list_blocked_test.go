@@ -26,6 +26,11 @@ func blockedList(t *testing.T) (d *dispatcher, entries map[string]*entry) {
 	return d, entries
 }
 
+// mayBegin tells whether no server keeps an account waiting.
+func (d *dispatcher) mayBegin(e *entry, now time.Time) bool {
+	return d.mayAsk(e.claims[0].Server, now) && d.mayAsk(e.claims[1].Server, now)
+}
+
 func (e *entry) met(err error) *entry {
 	e.outcome = outcome{word: wordFailed, code: exitAuthSrc, err: err}
 	return e

@@ -13,7 +13,7 @@ import (
 // dispatcher gives the accounts of a list their turns. One goroutine has it; passes report to it.
 type dispatcher struct {
 	*listRun
-	waiting []*entry
+	queue
 	running int
 	others  atomic.Int64 // how many wait: a pass asks whether it is in the way
 	done    chan turn
@@ -31,12 +31,14 @@ type turn struct {
 // dispatch runs the accounts, --jobs at once, each as soon as both its servers have room and want no pause. It ends when all
 // are done, or when what was begun is settled.
 func (r *listRun) dispatch(ctx context.Context, waiting []*entry) (err error) {
-	d := &dispatcher{listRun: r, waiting: waiting, done: make(chan turn), blocked: make(map[string]*blockade), open: make(map[string]bool)}
+	d := &dispatcher{listRun: r, done: make(chan turn), blocked: make(map[string]*blockade), open: make(map[string]bool)}
+	d.add(waiting...)
 	defer d.passes.Wait()
 	for {
 		changed := r.servers.Changed()
+		now := time.Now() // one for all: a pause that ends between two looks at the clock would be waited for by nobody
 		if r.intake.Err() == nil {
-			d.begin(ctx)
+			d.begin(ctx, now)
 			for _, e := range d.hopeless() {
 				err = errors.Join(err, d.finish(ctx, e))
 			}
@@ -44,7 +46,7 @@ func (r *listRun) dispatch(ctx context.Context, waiting []*entry) (err error) {
 		if d.running == 0 && (len(d.waiting) == 0 || r.intake.Err() != nil) {
 			return err
 		}
-		pause, stopPause := d.nextPause()
+		pause, stopPause := d.nextPause(now)
 		select {
 		case t := <-d.done:
 			err = errors.Join(err, d.ended(ctx, t))
@@ -65,27 +67,22 @@ func (d *dispatcher) unlessEnded() <-chan struct{} {
 }
 
 // begin starts what can be started.
-func (d *dispatcher) begin(ctx context.Context) {
-	now := time.Now()
-	for i := 0; i < len(d.waiting) && d.running < d.f.list.jobs; {
-		e := d.waiting[i]
-		var lease *sharing.Lease
-		if d.mayBegin(e, now) {
-			lease = d.servers.Reserve(now, e.lanes, e.claims...)
-		}
+func (d *dispatcher) begin(ctx context.Context, now time.Time) {
+	open := func(server string) bool { return d.mayAsk(server, now) && d.servers.Room(now, server) }
+	d.start(d.f.list.jobs-d.running, open, func(e *entry) bool {
+		lease := d.servers.Reserve(now, e.lanes, e.claims...)
 		if lease == nil {
-			i++
-			continue
+			return false
 		}
 		d.begun(e)
-		d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
 		d.running++
 		d.passes.Go(func() {
 			more := d.turn(ctx, e, lease)
 			lease.End()
 			d.done <- turn{e, more}
 		})
-	}
+		return true
+	})
 	d.others.Store(int64(len(d.waiting)))
 }
 
@@ -93,12 +90,12 @@ func (d *dispatcher) begin(ctx context.Context) {
 func (d *dispatcher) ended(ctx context.Context, t turn) error {
 	d.running--
 	if d.foundBlocked(t.entry) {
-		d.waiting = append(d.waiting, t.entry)
+		d.add(t.entry)
 		return nil
 	}
 	d.passed(t.entry)
 	if t.more {
-		d.waiting = append(d.waiting, t.entry)
+		d.add(t.entry)
 		return nil
 	}
 	return d.finish(ctx, t.entry)
@@ -117,12 +114,11 @@ func (d *dispatcher) finish(ctx context.Context, e *entry) error {
 	return d.save(ctx, false)
 }
 
-// nextPause fires when the first server that is left alone may be asked again.
-func (d *dispatcher) nextPause() (<-chan time.Time, func()) {
+// nextPause fires when the first server that was left alone at now may be asked again; at once where that is past already.
+func (d *dispatcher) nextPause(now time.Time) (<-chan time.Time, func()) {
 	if len(d.waiting) == 0 {
 		return nil, func() {}
 	}
-	now := time.Now()
 	first := d.servers.NextResume(now)
 	for _, b := range d.blocked {
 		if b.scout == nil && b.next.After(now) && (first.IsZero() || b.next.Before(first)) {
@@ -132,7 +128,7 @@ func (d *dispatcher) nextPause() (<-chan time.Time, func()) {
 	if first.IsZero() {
 		return nil, func() {}
 	}
-	timer := time.NewTimer(first.Sub(now))
+	timer := time.NewTimer(time.Until(first))
 	return timer.C, func() { timer.Stop() }
 }
 

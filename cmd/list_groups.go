@@ -84,8 +84,11 @@ func (r *listRun) begin(ctx context.Context) error {
 		return nil
 	}
 	touched := r.touched()
-	for _, e := range r.entries { // what nobody noted of the others of these groups, their own state says
-		if !e.chosen && slices.Contains(touched, e.group) && len(e.problems) == 0 {
+	for _, name := range touched {
+		for _, e := range r.ofGroup(name) { // what nobody noted of the others of these groups, their own state says
+			if e.chosen || len(e.problems) > 0 {
+				continue
+			}
 			known, err := r.past(ctx, e)
 			if err != nil {
 				return err
@@ -93,58 +96,104 @@ func (r *listRun) begin(ctx context.Context) error {
 			r.before[e.account] = known
 		}
 	}
+	var planned []groupMembers
 	for _, name := range touched {
 		members := r.membersOf(name)
-		if stageOf(r.kept[name], members) != groupPlanned {
-			continue
+		if stageOf(r.kept[name], members) == groupPlanned {
+			members[0].begun = true // now
+			planned = append(planned, groupMembers{name, members})
 		}
-		members[0].begun = true // now
-		if err := r.keepGroup(ctx, name, members, whyPasses); err != nil {
-			return err
-		}
+	}
+	if err := r.keepMany(ctx, planned); err != nil {
+		return err
 	}
 	r.notices.start(ctx, r)
 	return nil
 }
 
 // keepGroups notes how far the groups of this run have come, and tells what changed.
-func (r *listRun) keepGroups(ctx context.Context) (err error) {
+func (r *listRun) keepGroups(ctx context.Context) error {
 	if r.f.dryRun || r.fleet == nil {
 		return nil
 	}
+	var all []groupMembers
 	for _, name := range r.touched() {
-		err = errors.Join(err, r.keepGroup(ctx, name, r.membersOf(name), whyPasses))
+		all = append(all, groupMembers{name, r.membersOf(name)})
 	}
-	return err
+	return r.keepMany(ctx, all)
+}
+
+// groupMembers is a group with its accounts.
+type groupMembers struct {
+	name    string
+	members []member
+}
+
+// groupsTogether is how many groups are noted in one transaction: each waits for the disk, and a list may have thousands.
+const groupsTogether = 200
+
+// keepMany notes what many groups have come to.
+func (r *listRun) keepMany(ctx context.Context, all []groupMembers) error {
+	for some := range slices.Chunk(all, groupsTogether) {
+		var change fleet.Change
+		for _, g := range some {
+			one := r.changeOf(g.name, g.members, whyPasses)
+			change.Groups, change.Notes = append(change.Groups, one.Groups...), append(change.Notes, one.Notes...)
+		}
+		err := r.keepChange(ctx, change)
+		if errors.Is(err, fleet.ErrGroupMoved) { // another process was faster with one of them
+			err = nil
+			for _, g := range some {
+				if err == nil {
+					err = r.keepGroup(ctx, g.name, g.members, whyPasses)
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepGroup notes what a group has come to by its accounts. Where another process was faster, its next run sees what is new.
 func (r *listRun) keepGroup(ctx context.Context, name string, members []member, why string) error {
+	if err := r.keepChange(ctx, r.changeOf(name, members, why)); !errors.Is(err, fleet.ErrGroupMoved) {
+		return err
+	}
+	return nil
+}
+
+// changeOf is what there is to keep of a group, and to tell; nothing where it is as it was.
+func (r *listRun) changeOf(name string, members []member, why string) (change fleet.Change) {
 	kept := r.kept[name]
 	now := time.Now().Truncate(time.Millisecond)
 	g, changed := moved(kept, name, why, members, now)
-	notes := r.notices.ready(g, members, now)
+	change.Notes = r.notices.ready(g, members, now)
 	if g.State != kept.State {
 		for _, state := range passed(kept.State, g.State) {
-			notes = append(notes, r.notices.group(kindOf(state), g, r.entries, len(members), now, "")...)
+			change.Notes = append(change.Notes, r.notices.group(kindOf(state), g, r.ofGroup(name), len(members), now, "")...)
 		}
 	}
-	if !changed && len(notes) == 0 {
-		return nil
-	}
-	change := fleet.Change{Notes: notes}
 	if changed {
 		change.Groups = []fleet.Group{g}
 	}
-	err := r.fleet.Keep(context.WithoutCancel(ctx), change)
-	if errors.Is(err, fleet.ErrGroupMoved) {
+	return change
+}
+
+// keepChange keeps what changed of groups, and wakes whoever tells it.
+func (r *listRun) keepChange(ctx context.Context, change fleet.Change) error {
+	if len(change.Groups)+len(change.Notes) == 0 {
 		return nil
 	}
-	if err == nil {
-		r.kept[name] = g
-		r.notices.wake()
+	if err := r.fleet.Keep(context.WithoutCancel(ctx), change); err != nil {
+		return err
 	}
-	return err
+	for _, g := range change.Groups {
+		r.kept[g.Name] = g
+	}
+	r.notices.wake()
+	return nil
 }
 
 // passed are the states that a group came through on its way from one to another one: a small group is copied before

@@ -71,14 +71,14 @@ func (l *listReader) heed(ctx context.Context, r *listRun, e *entry, err error) 
 	return true
 }
 
-// resumed fires when the first server that is left alone may be asked again; nil where nobody waits for one.
-func (r *listRun) resumed(waiting []*entry) <-chan time.Time {
-	now := time.Now()
+// resumed fires when the first server that was left alone at now may be asked again, at once where that is past already; nil
+// where nobody waits for one.
+func (r *listRun) resumed(waiting []*entry, now time.Time) <-chan time.Time {
 	first := r.servers.NextResume(now)
 	if len(waiting) == 0 || first.IsZero() {
 		return nil
 	}
-	return time.After(first.Sub(now))
+	return time.After(time.Until(first))
 }
 
 // mostUnasked bounds the names in one line.

@@ -68,45 +68,44 @@ func (l *listReader) run(c *cobra.Command, a *app) error {
 // nothing is begun any more.
 func (l *listReader) all(ctx context.Context, r *listRun) {
 	var (
-		waiting []*entry
+		waiting queue
 		printed sync.Mutex
 		turns   sync.WaitGroup
 	)
 	for _, e := range r.entries {
 		if e.chosen {
-			waiting = append(waiting, e)
+			waiting.add(e)
 		}
 	}
 	defer func() {
 		turns.Wait()
 		l.tellUnasked(ctx, r)
 	}()
-	done, running := make(chan turn, len(waiting)), 0
-	for len(waiting)+running > 0 {
-		changed := r.servers.Changed()
-		for i := 0; i < len(waiting) && running < r.f.list.jobs; {
-			e := waiting[i]
-			lease := r.servers.Reserve(time.Now(), l.lanesOf(e), e.claims...)
+	done, running := make(chan turn, len(waiting.waiting)), 0
+	for len(waiting.waiting)+running > 0 {
+		changed, now := r.servers.Changed(), time.Now()
+		open := func(server string) bool { return r.servers.Room(now, server) }
+		waiting.start(r.f.list.jobs-running, open, func(e *entry) bool {
+			lease := r.servers.Reserve(now, l.lanesOf(e), e.claims...)
 			if lease == nil {
-				i++
-				continue
+				return false
 			}
-			waiting = append(waiting[:i], waiting[i+1:]...)
 			running++
 			turns.Go(func() {
 				later := l.turn(ctx, r, e, lease, &printed)
 				lease.End()
 				done <- turn{e, later}
 			})
-		}
+			return true
+		})
 		select {
 		case t := <-done:
 			running--
 			if t.more {
-				waiting = append(waiting, t.entry)
+				waiting.add(t.entry)
 			}
 		case <-changed:
-		case <-r.resumed(waiting):
+		case <-r.resumed(waiting.waiting, now):
 		case <-r.a.stops.settle:
 			return
 		case <-ctx.Done():

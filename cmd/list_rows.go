@@ -52,6 +52,7 @@ type entry struct {
 	group    string
 	lanes    int
 	claims   []sharing.Claim // of the source and of the target
+	way      *way            // that it waits for
 	chosen   bool
 	refused  bool // its login, in the pass before
 	problems []accounts.Problem

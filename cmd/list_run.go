@@ -47,6 +47,7 @@ type listRun struct {
 	show    *ui.List
 	intake  context.Context // ends with the first stop, and with the time
 	started time.Time
+	byGroup map[string][]*entry // entries, from when a group was first asked for: rows keep their groups
 }
 
 // sliceTime is how long one account copies while others wait: long beside the round trips of going on later.

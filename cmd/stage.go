@@ -106,10 +106,21 @@ func (r *listRun) memberOf(e *entry) member {
 
 // membersOf gives those of a group: every sound or unsound row of the list, chosen or not, as far as this machine has it.
 func (r *listRun) membersOf(group string) (all []member) {
-	for _, e := range r.entries {
-		if e.group == group && r.f.list.shard.has(e.account) {
+	for _, e := range r.ofGroup(group) {
+		if r.f.list.shard.has(e.account) {
 			all = append(all, r.memberOf(e))
 		}
 	}
 	return all
+}
+
+// ofGroup gives the rows of a group. They are sorted into their groups once: a list may have a group for every other row.
+func (r *listRun) ofGroup(name string) []*entry {
+	if r.byGroup == nil {
+		r.byGroup = make(map[string][]*entry)
+		for _, e := range r.entries {
+			r.byGroup[e.group] = append(r.byGroup[e.group], e)
+		}
+	}
+	return r.byGroup[name]
 }

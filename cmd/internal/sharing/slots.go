@@ -79,6 +79,14 @@ func (s *Servers) Used(name string) int {
 	return s.at(name).used
 }
 
+// Room tells whether a server would take one more connection: it has one left, and wants no pause.
+func (s *Servers) Room(now time.Time, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.at(name)
+	return !now.Before(v.paused) && v.used < s.limit(v)
+}
+
 // Reserve gives an account n connections to each of its sides, fewer where there are fewer, and nil where one side has
 // none left or wants a pause. The lease must be ended.
 func (s *Servers) Reserve(now time.Time, n int, claims ...Claim) *Lease {
