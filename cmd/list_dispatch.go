@@ -104,6 +104,7 @@ func (d *dispatcher) ended(ctx context.Context, t turn) error {
 // finish closes an account.
 func (d *dispatcher) finish(ctx context.Context, e *entry) error {
 	if e.outcome.word != wordBusy || e.outcome.code != exitDone { // what another process is doing is for it to note
+		d.seenSince(ctx, e)
 		kept := d.remember(e, time.Now())
 		d.unsaved = append(d.unsaved, kept)
 		d.notices.account(e, d.before[e.account], kept)

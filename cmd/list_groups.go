@@ -17,14 +17,14 @@ import (
 const whyPasses = "the passes"
 
 // leaveClosed leaves out the accounts of groups that are closed: their old mailboxes may be gone, which is no error. One that
-// came to the list afterwards was never copied, which is told in any case.
+// came to the list afterwards was never copied, which is told in any case; with --quiet as often as a failure.
 func (r *listRun) leaveClosed(quiet bool) {
 	left, never := make(map[string]int64), make(map[string][]string)
 	for _, e := range r.entries {
 		if e.chosen && r.kept[e.group].State == groupClosed {
 			e.chosen = false
 			left[e.group]++
-			if r.before[e.account].Good.IsZero() {
+			if r.before[e.account].Good.IsZero() && (!quiet || r.toldNever(e, time.Now())) {
 				never[e.group] = append(never[e.group], ui.Clean(e.account))
 			}
 		}
@@ -44,6 +44,20 @@ func (r *listRun) leaveClosed(quiet bool) {
 			fmt.Fprintf(r.a.err, "group %s is closed since %s: %s left out\n", ui.Clean(name), stamp(r.kept[name].Since), ui.Plural(n, "account"))
 		}
 	}
+}
+
+// toldNever notes that somebody is told of an account which no run will copy, and says whether that is due.
+func (r *listRun) toldNever(e *entry, now time.Time) bool {
+	o := r.before[e.account]
+	if due := o.Told.IsZero() || now.Sub(o.Told) > remindAfter || o.Told.After(now); !due {
+		return false
+	}
+	if o.Account == "" {
+		o = fleet.Outcome{Account: e.account, Word: wordWaiting, Code: exitLater, Since: now}
+	}
+	o.Told = now
+	r.unsaved = append(r.unsaved, o)
+	return true
 }
 
 // named gives the first of many names, and how many more there are.

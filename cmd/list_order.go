@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,12 +74,12 @@ func (r *listRun) past(ctx context.Context, e *entry) (fleet.Outcome, error) {
 		return fleet.Outcome{}, nil
 	}
 	s, err := state.Inspect(ctx, path)
-	var damaged *state.DamagedError
-	if errors.As(err, &damaged) { // its pass will say so
-		return fleet.Outcome{Account: e.account, Word: wordFailed}, nil
-	}
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return fleet.Outcome{}, err
+	}
+	if err != nil { // its pass will say so; the others are not held up by it
+		text, _ := describe(err)
+		return fleet.Outcome{Account: e.account, Word: wordFailed, Text: text}, nil
 	}
 	o := fleet.Outcome{Account: e.account, Exceptions: s.Exceptions - s.Accepted, Final: !s.Final.IsZero()}
 	for i, p := range s.Passes {

@@ -43,8 +43,9 @@ type outcome struct {
 // staleAfter is how long a process may work on an account without any progress before it is told.
 const staleAfter = time.Hour
 
-// remindAfter is how long a failure that was told is kept to itself by --quiet.
-const remindAfter = 24 * time.Hour
+// remindAfter is how long a failure that was told is kept to itself by --quiet: a day, less what the account's turn in a nightly
+// run may come earlier than in the one before. Of a whole day every other night would say nothing.
+const remindAfter = 22 * time.Hour
 
 // errTimeUp and errSlice are why a pass of a list is settled, beside a signal.
 var (
@@ -131,6 +132,21 @@ func nextOf(code int) string {
 	return ""
 }
 
+// seenSince reads again what is kept of an account: since the run began another one, or a pass over this account alone, may have
+// made a final pass, or told a failure.
+func (r *listRun) seenSince(ctx context.Context, e *entry) {
+	if r.fleet == nil || r.f.dryRun || time.Now().Before(r.saveAfter) {
+		return
+	}
+	o, known, err := r.fleet.Outcome(context.WithoutCancel(ctx), e.account)
+	switch {
+	case err != nil: // saving says so
+		r.saveAfter = time.Now().Add(saveAgain)
+	case known:
+		r.before[e.account] = o
+	}
+}
+
 // remember makes what the fleet keeps of an outcome, and finds out whether it is news.
 func (r *listRun) remember(e *entry, now time.Time) fleet.Outcome {
 	o, before := &e.outcome, r.before[e.account]
@@ -151,6 +167,10 @@ func (r *listRun) remember(e *entry, now time.Time) fleet.Outcome {
 	}
 	if o.isNew {
 		kept.Told = now
+	}
+	if o.word == wordStopped && before.Word == wordFailed {
+		// Whether it is mended nobody knows: --only failed goes on with it.
+		kept.Word, kept.Code, kept.Text, kept.Since, kept.Told = before.Word, before.Code, before.Text, before.Since, before.Told
 	}
 	return kept
 }

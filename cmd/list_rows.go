@@ -369,6 +369,37 @@ func (r *listRun) refuse() error {
 	return &failure{code: exitUsage, what: fmt.Sprintf("%s: %s; nothing was begun", r.list.Name, countText(int64(bad), "row is wrong", "rows are wrong")), hint: hint}
 }
 
+// tellSkipped says with --quiet which rows were left out, where those are others than the last time, and once a day: --skip-invalid must
+// not hide a row that was spoilt today.
+func (r *listRun) tellSkipped(ctx context.Context) error {
+	if !r.f.list.skipInvalid || r.fleet == nil || r.f.dryRun {
+		return nil
+	}
+	var said strings.Builder
+	for _, e := range r.entries {
+		for _, p := range e.problems { // without the line: rows move
+			fmt.Fprintln(&said, e.account, p.Column, p.Text)
+		}
+	}
+	due, err := r.fleet.Tell(ctx, r.list.Name, said.String(), remindAfter, time.Now())
+	if err != nil || !due || !r.f.quiet { // without --quiet refuse has told them
+		return err
+	}
+	told := 0
+	for _, e := range r.entries {
+		for _, p := range e.problems {
+			if told++; told <= mostProblems {
+				p.Line = e.row.Line
+				r.tellProblem(p)
+			}
+		}
+	}
+	if told > mostProblems {
+		fmt.Fprintf(r.a.err, "and %d more\n", told-mostProblems)
+	}
+	return nil
+}
+
 // allAlike tells whether every row, of several, has the same one problem: a column or a flag is not there, which is said once.
 func (r *listRun) allAlike() bool {
 	return len(r.entries) > 1 && !slices.ContainsFunc(r.entries, func(e *entry) bool {

@@ -34,6 +34,8 @@ type listRun struct {
 	unsaved []fleet.Outcome
 	notices *notices // who is told of what
 	saved   time.Time
+	// saveAfter is when it may be tried again, after it could not be.
+	saveAfter time.Time
 
 	servers  *sharing.Servers
 	bytes    *sharing.Rate
@@ -45,9 +47,9 @@ type listRun struct {
 
 	entries []*entry
 	show    *ui.List
+	byGroup map[string][]*entry // entries, from when a group was first asked for: rows keep their groups
 	intake  context.Context // ends with the first stop, and with the time
 	started time.Time
-	byGroup map[string][]*entry // entries, from when a group was first asked for: rows keep their groups
 }
 
 // sliceTime is how long one account copies while others wait: long beside the round trips of going on later.
@@ -99,6 +101,9 @@ func (r *listRun) over(ctx context.Context, quiet bool, work func() error) (err 
 		defer func() { err = errors.Join(err, r.fleet.Close()) }()
 	}
 	if err := r.choose(ctx); err != nil {
+	if err := r.tellSkipped(ctx); err != nil {
+		return err
+	}
 		return err
 	}
 	r.leaveClosed(quiet)
@@ -174,7 +179,11 @@ func (r *listRun) run(ctx context.Context) (err error) {
 	r.show = ui.NewList(r.uiOptions(), len(waiting))
 	err = r.dispatch(ctx, waiting)
 	r.show.Close()
-	err = errors.Join(err, r.save(ctx, true), r.keepGroups(ctx))
+	lost := r.save(ctx, true)
+	if lost == nil { // else one reason is enough
+		lost = r.keepGroups(ctx)
+	}
+	err = errors.Join(err, lost)
 	r.report()
 	err = errors.Join(r.verdict(err), r.write())
 	r.notices.close(r)
@@ -206,16 +215,32 @@ func (r *listRun) verdict(err error) error {
 	return nil
 }
 
-// save keeps outcomes, some together: a second's worth may be lost in a kill, and is asked of the accounts' own state then.
+// saveAgain is how long a fleet file that could not be written is left alone: where another program has it locked, each try waits
+// for that, and all accounts with it.
+const saveAgain = 30 * time.Second
+
+// save keeps outcomes, some together: a second's worth may be lost in a kill, and is asked of the accounts' own state then. What
+// cannot be kept is tried again later, and is an error with all, at the end.
 func (r *listRun) save(ctx context.Context, all bool) error {
 	const together, within = 32, time.Second
-	if r.f.dryRun || r.fleet == nil || len(r.unsaved) == 0 || !all && len(r.unsaved) < together && time.Since(r.saved) < within {
+	if r.f.dryRun || r.fleet == nil || len(r.unsaved) == 0 {
 		return nil
 	}
-	change := fleet.Change{Outcomes: r.unsaved, Notes: r.notices.unsaved}
-	r.unsaved, r.notices.unsaved, r.saved = nil, nil, time.Now()
-	if len(change.Notes) > 0 {
-		defer r.notices.wakeSoon()
+	if !all && (time.Now().Before(r.saveAfter) || len(r.unsaved) < together && time.Since(r.saved) < within) {
+		return nil
 	}
-	return r.fleet.Keep(context.WithoutCancel(ctx), change)
+	err := r.fleet.Keep(context.WithoutCancel(ctx), fleet.Change{Outcomes: r.unsaved, Notes: r.notices.unsaved})
+	r.saved = time.Now()
+	switch {
+	case err == nil:
+		if len(r.notices.unsaved) > 0 {
+			r.notices.wakeSoon()
+		}
+		r.unsaved, r.notices.unsaved = nil, nil
+	case all:
+		return err
+	default:
+		r.saveAfter = r.saved.Add(saveAgain)
+	}
+	return nil
 }

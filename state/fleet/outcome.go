@@ -9,7 +9,7 @@ import (
 // Outcome is how the last pass over an account ended, or why there was none.
 type Outcome struct {
 	Account string
-	Word    string // done, exceptions, stopped, busy or failed
+	Word    string // done, exceptions, stopped, busy or failed; waiting: there was no pass, and somebody was told why
 	Code    int    // what a run over this account alone would have ended with
 	Text    string // the error, where it failed; at most maxText bytes
 	// Times are to the millisecond; zero: never.
