@@ -18,16 +18,6 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 	if err != nil {
 		return report, err
 	}
-	stop := intake.Done()
-	m := r.meterOf(e, p, end)
-	if m.full() {
-		end(errDaily)
-		e.outcome.usedUp(m)
-		return report, mailsync.ErrInterrupted
-	}
-	if err := r.logins(ctx, e.row, f.syncFlags, p); err != nil {
-		return report, err
-	}
 	log, err := r.openLog(e)
 	if err != nil {
 		return report, err
@@ -36,6 +26,16 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 		log.end(err)
 		err = errors.Join(err, log.close())
 	}()
+	stop := intake.Done()
+	m := r.meterOf(ctx, e, p, time.Now(), end)
+	if m.full() {
+		end(errDaily)
+		e.outcome.usedUp(m)
+		return report, mailsync.ErrInterrupted
+	}
+	if err := r.logins(ctx, e.row, f.syncFlags, p); err != nil {
+		return report, err
+	}
 	open, err := p.open(ctx, r.a)
 	if err != nil {
 		return report, err
@@ -49,7 +49,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 		Events: func(ev mailsync.Event) {
 			r.show.Event(ev)
 			log.event(ev)
-			m.count(ev)
+			m.count(ev, time.Now())
 			r.heed(e, ev)
 		},
 	}
@@ -68,7 +68,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 		e.outcome.final = !final.IsZero()
 	}
 	if m.most > 0 {
-		err = errors.Join(err, r.keepVolume(ctx, e, m, time.Now()))
+		err = errors.Join(err, m.close())
 		if errors.Is(context.Cause(intake), errDaily) {
 			e.outcome.usedUp(m)
 		}

@@ -42,12 +42,13 @@ type listRun struct {
 	messages *sharing.Rate
 	budget   *mailsync.Budget
 
-	mu      sync.Mutex
-	volumes map[string]int64 // bytes that were copied today, by account
+	mu        sync.Mutex
+	volumes   map[string]int64 // bytes that were copied on volumeDay, by account
+	volumeDay string
 
 	entries []*entry
-	show    *ui.List
 	byGroup map[string][]*entry // entries, from when a group was first asked for: rows keep their groups
+	show    *ui.List
 	intake  context.Context // ends with the first stop, and with the time
 	started time.Time
 }
@@ -100,10 +101,10 @@ func (r *listRun) over(ctx context.Context, quiet bool, work func() error) (err 
 	if r.fleet != nil {
 		defer func() { err = errors.Join(err, r.fleet.Close()) }()
 	}
-	if err := r.choose(ctx); err != nil {
 	if err := r.tellSkipped(ctx); err != nil {
 		return err
 	}
+	if err := r.choose(ctx); err != nil {
 		return err
 	}
 	r.leaveClosed(quiet)
@@ -138,6 +139,7 @@ func (r *listRun) open(ctx context.Context) (err error) {
 		r.kept, err = r.fleet.Groups(ctx)
 	}
 	if err == nil {
+		r.volumeDay = dayOf(r.started)
 		r.volumes, err = r.fleet.Volumes(ctx, r.started)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	_ "time/tzdata" // zones, also where the machine has none
 
 	"mailmove/cmd/internal/accounts"
 	"mailmove/cmd/internal/sharing"
@@ -87,6 +88,36 @@ func TestUntil(t *testing.T) {
 	}
 	if !(clock{}).next(time.Now()).IsZero() {
 		t.Error("a run without --until has an end")
+	}
+}
+
+// On the two nights of a year on which the clock jumps a run ends when the clock shows its time first, and not a day later.
+func TestUntilWhenTheClockJumps(t *testing.T) {
+	for _, c := range []struct{ zone, text, now, want string }{
+		{"Europe/Berlin", "02:30", "2026-10-25T00:10:00Z", "2026-10-25T00:30:00Z"},    // 02:10, the first time
+		{"Europe/Berlin", "02:30", "2026-10-25T00:40:00Z", "2026-10-25T01:30:00Z"},    // 02:40, the first time
+		{"Europe/Berlin", "02:30", "2026-10-25T01:40:00Z", "2026-10-26T01:30:00Z"},    // the second time
+		{"Europe/Berlin", "02:30", "2026-10-24T20:05:00Z", "2026-10-25T00:30:00Z"},    // the evening before
+		{"Europe/Berlin", "02:30", "2026-03-29T00:45:00Z", "2026-03-29T01:30:00Z"},    // there is no 02:30
+		{"America/New_York", "02:30", "2026-03-08T06:45:00Z", "2026-03-08T07:30:00Z"}, // nor there
+		{"America/New_York", "02:30", "2026-11-01T06:00:00Z", "2026-11-01T07:30:00Z"},
+		{"America/New_York", "01:30", "2026-11-01T05:40:00Z", "2026-11-01T06:30:00Z"},
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at clock
+		if err := at.Set(c.text); err != nil {
+			t.Fatal(err)
+		}
+		if got := at.next(now.In(zone)).UTC().Format(time.RFC3339); got != c.want {
+			t.Errorf("%s in %s at %s: %s, want %s", c.text, c.zone, c.now, got, c.want)
+		}
 	}
 }
 

@@ -86,17 +86,30 @@ func (c *clock) String() string {
 
 func (*clock) Type() string { return "HH:MM" }
 
-// next is when the clock shows that time next; zero where none was given.
+// next is when the clock shows that time next; zero where none was given. Where summer time ends it shows an hour twice; where it
+// begins it shows none of them, and the end of the jump counts for all.
 func (c clock) next(now time.Time) time.Time {
-	if !c.set {
-		return time.Time{}
+	for day := 0; c.set; day++ {
+		t := time.Date(now.Year(), now.Month(), now.Day()+day, c.hour, c.minute, 0, 0, now.Location())
+		shown := false
+		for _, shift := range []time.Duration{-time.Hour, 0, time.Hour} {
+			if at := t.Add(shift); c.shows(at) {
+				if shown = true; at.After(now) {
+					return at
+				}
+			}
+		}
+		if t.Hour()*60+t.Minute() < c.hour*60+c.minute {
+			t = t.Add(time.Hour)
+		}
+		if !shown && t.After(now) {
+			return t
+		}
 	}
-	t := time.Date(now.Year(), now.Month(), now.Day(), c.hour, c.minute, 0, 0, now.Location())
-	if !t.After(now) {
-		t = time.Date(now.Year(), now.Month(), now.Day()+1, c.hour, c.minute, 0, 0, now.Location())
-	}
-	return t
+	return time.Time{}
 }
+
+func (c clock) shows(t time.Time) bool { return t.Hour() == c.hour && t.Minute() == c.minute }
 
 // rate is a flag value such as 5MB/s, in bytes a second; 0: as fast as it goes.
 type rate int64
