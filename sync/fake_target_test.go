@@ -226,7 +226,7 @@ func (c *fakeConn) Move(_ context.Context, from string, validity uint32, uids im
 	if err != nil || f.validity != validity {
 		return nil, cmpFake(err, folderError("MOVE", from, "another UIDVALIDITY"))
 	}
-	if c.expunges == copiesAndDies && c.noMove {
+	if c.expunges >= copiesAndDies && c.noMove {
 		return nil, c.copyAndDie(f, uids, to)
 	}
 	out := make(map[imap.UID]imap.UID)
