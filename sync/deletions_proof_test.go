@@ -133,3 +133,28 @@ func TestMergedCopyIsNotOurs(t *testing.T) {
 		t.Errorf("%+v, %d left", r, b.left())
 	}
 }
+
+// Who may not write in the folder any more cannot take the mark back: that ends no pass of the account.
+func TestInterruptedDeletionWithoutTheRight(t *testing.T) {
+	b := carried(t)
+	b.src.expunge("INBOX", 3)
+	b.dst.expunges = diesMarked
+	if _, err := b.run(forGood, func(o *Options) { o.RetryFor = 1 }); err == nil {
+		t.Fatal("the connection was not lost")
+	}
+	b.dst.fails = func(verb string) error {
+		if verb != "STORE" {
+			return nil
+		}
+		e := folderError("UID STORE", "INBOX", "no right to")
+		e.Side, e.Code, e.Kind = "target", "NOPERM", imapx.KindStore
+		return e
+	}
+	b.src.add("Other", day, letterOf(80, "new"), imap.FlagSeen)
+	if r := b.pass(); r.Copied != 1 {
+		t.Errorf("%+v", r)
+	}
+	if open, done := b.records(); open != 0 || done != 0 || b.left() != 10 {
+		t.Errorf("%d open, %d done, %d left", open, done, b.left())
+	}
+}

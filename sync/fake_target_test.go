@@ -151,6 +151,9 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 func (c *fakeConn) Store(_ context.Context, folder string, validity uint32, changes []imapx.FlagChange) error {
 	leave, err := c.enter("STORE")
 	defer leave()
+	if err == nil && c.fails != nil {
+		err = c.fails("STORE")
+	}
 	f := c.folders[folder]
 	if err != nil || f.validity != validity {
 		return cmpFake(err, folderError("STORE", folder, "another UIDVALIDITY"))
