@@ -287,6 +287,7 @@ func (c *conn) readAll() {
 			c.fail(e)
 			break
 		}
+		c.far.whole()
 		c.trace.received(f.Text)
 		c.unwanted() // until somebody finds it useful
 		r, err := wire.Parse(f)

@@ -227,7 +227,7 @@ func (c *conn) carry(nc interface {
 	Close() error
 }) {
 	c.nc = nc
-	c.far = &farEnd{r: nc}
+	c.far = &farEnd{r: nc, patience: maxIdle * c.opts.Timeout}
 	c.in = wire.NewReader(c.far, wire.Limits{}, c.literal)
 	c.out = newOutlet(nc)
 }

@@ -20,7 +20,12 @@ const (
 	MaxNames    = maxNames
 	MaxName     = maxName
 	MaxAttrs    = maxAttrs
+	MaxAttrText = maxAttrText
+	MaxLevels   = maxLevels
+	MaxDelim    = maxDelim
+	MaxSteps    = maxSteps
 	MaxMessages = maxMessages
 	MaxUnwanted = maxUnwanted
 	MaxIdle     = maxIdle
+	MaxTrickle  = maxTrickle
 )

@@ -12,13 +12,20 @@ const (
 	maxNames    = 8 << 20  // bytes of their names together
 	maxName     = 16 << 10 // bytes of one name; Dovecot takes 255 for each level
 	maxAttrs    = 64       // attributes of one folder
+	maxAttrText = 2 << 10  // bytes of them together
+	maxDelim    = 4        // bytes of a separator: one character (RFC 9051 section 7.3.1)
+	maxLevels   = 1 << 20  // of the hierarchy, of all names together
 	maxMessages = 1 << 24  // messages of one folder; Exchange stops at a million
 	maxUnwanted = 1 << 18  // answers in a row that bring nothing
 	maxPartial  = 8 << 20  // bytes of header fields that wait for the rest of their messages, of one FETCH
+	maxSteps    = 1 << 18  // SEARCHes that one answer which the server cut is asked for again in
 
 	// maxIdle is how many timeouts a server may keep a command waiting with words that bring nothing, such as Dovecot's
 	// "* OK Hang in there": half an hour by default.
 	maxIdle = 15
+
+	// maxTrickle is what a server has to send in that time of an answer that it has begun, in bytes: no line is as slow.
+	maxTrickle = maxIdle << 10
 )
 
 // guard counts what brings nothing. It belongs to the reader.

@@ -52,15 +52,20 @@ bounds the time of each by 90 seconds and its memory by ` + fmt.Sprint(memoryOfO
 		{"one literal", "1 TiB announced", "error: the connection ends (exit 76)"},
 		{"literals of one answer", "4096", "error: the connection ends (exit 76)"},
 		{"lists within lists", "64 deep", "the answer is dropped; the message is asked for alone, then an exception"},
-		{"flags of one message", "4096", "the same"},
+		{"flags of one message", "4096, of 64 KiB together", "the same"},
+		{"different flags of one folder's messages, where a whole folder is compared", "16 MiB", "the folder is an exception"},
 		{"bodies of one answer", "1", "the others are thrown away"},
 		{"folders", fmt.Sprint(imapx.MaxFolders), "error (exit 76)"},
 		{"names of all folders together", fmt.Sprintf("%d MiB", imapx.MaxNames>>20), "error (exit 76)"},
-		{"one folder's name; its attributes", fmt.Sprintf("%d KiB; %d", imapx.MaxName>>10, imapx.MaxAttrs), "the line is dropped, the listing counts as incomplete, and that is an exception"},
+		{"levels of all folders together", fmt.Sprint(imapx.MaxLevels), "error (exit 76)"},
+		{"one folder's name; its attributes; its separator", fmt.Sprintf("%d KiB; %d, of %d KiB together; %d bytes", imapx.MaxName>>10, imapx.MaxAttrs,
+			imapx.MaxAttrText>>10, imapx.MaxDelim), "the line is dropped, the listing counts as incomplete, and that is an exception"},
 		{"messages of one folder", fmt.Sprint(imapx.MaxMessages), "the folder is an exception"},
+		{"questions in place of one SEARCH that the server cuts (MESSAGELIMIT)", fmt.Sprint(imapx.MaxSteps), "the folder is an exception"},
 		{"answers in a row that bring nothing", fmt.Sprint(imapx.MaxUnwanted), "the connection ends, another attempt is made, then an error (exit 76)"},
 		{"time without a byte", "2 minutes", "the connection ends, another attempt is made, then an error (exit 101, 102)"},
 		{"time with words that bring nothing (`* OK Still here`)", fmt.Sprintf("%d times as long", imapx.MaxIdle), "the same"},
+		{"an answer that has begun, and comes too slowly", fmt.Sprintf("less than %d KiB in that time", imapx.MaxTrickle>>10), "the same"},
 	} {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r[0], r[1], r[2])
 	}

@@ -22,6 +22,7 @@ type listing struct {
 	badID    bool // a MAILBOXID was none
 	lines    int  // folders and subscriptions
 	nameSize int  // bytes of their names
+	levels   int  // parts of their paths
 }
 
 type folderStatus struct {
@@ -219,7 +220,7 @@ func (l *listing) line(r *wire.Response) error {
 		l.out.Folders[i].Subscribed = l.out.Folders[i].Subscribed || f.Subscribed
 		return nil
 	}
-	if !l.room(f.Raw) {
+	if l.levels += len(f.Path); !l.room(f.Raw) {
 		return nil
 	}
 	l.at[key(f.Raw)] = len(l.out.Folders)
@@ -249,12 +250,15 @@ func (l *listing) status(r *wire.Response) (bool, error) {
 func (l *listing) room(raw string) bool {
 	l.lines++
 	l.nameSize += len(raw)
-	if l.lines <= 3*maxFolders && len(l.out.Folders) < maxFolders && l.nameSize <= maxNames {
+	if l.lines <= 3*maxFolders && len(l.out.Folders) < maxFolders && l.nameSize <= maxNames && l.levels <= maxLevels {
 		l.c.useful()
 		return true
 	}
-	l.c.fail(l.c.error(nil, &Error{Op: "LIST", Kind: KindProtocol, Scope: ScopeAccount, Retry: RetryNever,
-		Text: fmt.Sprintf("the server lists more than %d folders, or names of more than %d MiB together", maxFolders, maxNames>>20)}))
+	text := fmt.Sprintf("the server lists more than %d folders, or names of more than %d MiB together", maxFolders, maxNames>>20)
+	if l.levels > maxLevels {
+		text = fmt.Sprintf("the server lists folders of more than %d levels together", maxLevels)
+	}
+	l.c.fail(l.c.error(nil, &Error{Op: "LIST", Kind: KindProtocol, Scope: ScopeAccount, Retry: RetryNever, Text: text}))
 	return false
 }
 

@@ -18,10 +18,11 @@ func specialUses() []imap.MailboxAttr {
 // needed: subscription comes as an attribute.
 func parseList(r *wire.Response) (Folder, error) {
 	var f Folder
+	attrText := 0
 	err := r.P.List(func() error {
 		a, err := r.P.Atom()
-		if len(f.Attrs) >= maxAttrs {
-			return wire.Malformed("a folder with more than %d attributes", maxAttrs)
+		if attrText += len(a); len(f.Attrs) >= maxAttrs || attrText > maxAttrText {
+			return wire.Malformed("a folder with more than %d attributes, or %d bytes of them", maxAttrs, maxAttrText)
 		}
 		f.Attrs = append(f.Attrs, imap.MailboxAttr(a))
 		return err
@@ -32,6 +33,9 @@ func parseList(r *wire.Response) (Folder, error) {
 	delim, err := r.P.String()
 	if err != nil {
 		return f, err
+	}
+	if len(delim.Bytes) > maxDelim {
+		return f, wire.Malformed("a separator of %d bytes", len(delim.Bytes))
 	}
 	if !delim.Nil {
 		f.Delim = string(delim.Bytes)

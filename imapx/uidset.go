@@ -137,10 +137,12 @@ func size(s imap.UIDSet) uint64 {
 func cutSet(s imap.UIDSet, n uint64) (head, rest imap.UIDSet) {
 	rest = ordered(s)
 	text := 0
-	for len(rest) > 0 && n > 0 && text < maxSetText {
+	for len(rest) > 0 && n > 0 {
 		r := rest[0]
 		have := uint64(r.Stop) - uint64(r.Start) + 1
-		text += len(strconv.Itoa(int(r.Start))) + len(strconv.Itoa(int(r.Stop))) + 2
+		if text += len(strconv.Itoa(int(r.Start))) + len(strconv.Itoa(int(r.Stop))) + 2; text > maxSetText {
+			break
+		}
 		if have > n {
 			head = append(head, closed(uint64(r.Start), uint64(r.Start)+n-1))
 			rest = append(imap.UIDSet{closed(uint64(r.Start)+n, uint64(r.Stop))}, rest[1:]...)

@@ -33,3 +33,20 @@ func TestSorted(t *testing.T) {
 		}
 	}
 }
+
+// TestCutSetFitsACommand: what a command takes is never more than fits into one, or the question becomes one for all between.
+func TestCutSetFitsACommand(t *testing.T) {
+	for first := imap.UID(1); first < 4_000_000_000; first = first*7 + 3 {
+		var s imap.UIDSet
+		for u := first; u < first+10_000; u += 4 {
+			s = append(s, imap.UIDRange{Start: u, Stop: u + 1})
+		}
+		for rest := s; len(rest) > 0; {
+			var head imap.UIDSet
+			head, rest = cutSet(rest, storeUIDs)
+			if text := head.String(); len(text) > maxSetText || len(head) == 0 {
+				t.Fatalf("%d bytes from %v on", len(text), head[0])
+			}
+		}
+	}
+}

@@ -35,7 +35,9 @@ func (v *visit) rounds(ctx context.Context) error {
 		if v.left() > maxSingle && v.left() == before && v.refused == 0 && !v.starved {
 			return v.nothing()
 		}
-		single = v.left() <= singleFrom || v.left() == before || v.starved
+		// A round that brought next to nothing is the last of its kind: a server that gives one message in each would be asked
+		// for all the others as often.
+		single = v.left() <= singleFrom || before-v.left() < max(before/16, 1) || v.starved
 	}
 	return nil
 }

@@ -235,6 +235,10 @@ func (v *visit) searchInSteps(ctx context.Context, w *work, n uint64) error {
 	}
 	var all imap.UIDSet
 	rest := intersect(w.set, imap.UIDSet{{Start: 1, Stop: top}})
+	if size(rest)/n > maxSteps {
+		return v.c.error(w.search.cmd, &Error{Kind: KindProtocol, Scope: ScopeFolder,
+			Text: fmt.Sprintf("the server cuts its SEARCH answers at %d messages, and its UIDs go up to %d", n, top)})
+	}
 	for len(rest) > 0 {
 		in, err := v.lockIn(ctx)
 		if err != nil {

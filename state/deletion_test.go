@@ -67,6 +67,15 @@ func TestLeftRows(t *testing.T) {
 	if got := leftRows(t, f, other); !slices.Equal(got, []uint32{1, 3}) {
 		t.Errorf("moved: %v", got)
 	}
+
+	// A copy below the floor was there before the window: Gmail answers an APPEND of mail that it has with the UID of that.
+	w = Window{Pair: other, Floor: testRow(6).TargetUID, Rows: maybe(testRows(5, 6))}
+	must(t, f.Intend(ctx, &w))
+	must(t, f.Record(ctx, w.ID, testRows(5, 6), true))
+	must(t, f.NoteLeft(ctx, other, []uint32{5, 6}))
+	if got := leftRows(t, f, other); !slices.Equal(got, []uint32{1, 3, 6}) {
+		t.Errorf("merged: %v", got)
+	}
 }
 
 // A deletion is open until it is settled, and forgets the copy only where it is done.

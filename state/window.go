@@ -97,9 +97,10 @@ func (f *File) Advance(ctx context.Context, windowID int64, rows []Row, done boo
 }
 
 func (t *tx) record(id int64, rows []Row, done bool) error {
-	var pair int64
+	var pair, floor int64
 	var text string
-	err := t.queryRow(`SELECT pair, foreign_uids FROM windows WHERE id = ?`, []any{id}, &pair, &text)
+	err := t.queryRow(`SELECT w.pair, w.foreign_uids, iif(coalesce(p.reverse, 0) = 0, w.floor, 0) FROM windows w LEFT JOIN pairs p ON p.id = w.pair
+		WHERE w.id = ?`, []any{id}, &pair, &text, &floor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return noWindow(id)
 	}
@@ -117,7 +118,14 @@ func (t *tx) record(id int64, rows []Row, done bool) error {
 			}
 		}
 	}
-	if err := t.putStored(pair, id, keyed, foreignUIDs(text)); err != nil {
+	foreign := foreignUIDs(text)
+	for _, r := range keyed {
+		if r.TargetUID > 0 && int64(r.TargetUID) < floor { // Gmail answers an APPEND of mail that it has with the UID of that
+			foreign = append(foreign, r.SourceUID)
+		}
+	}
+	slices.Sort(foreign)
+	if err := t.putStored(pair, id, keyed, foreign); err != nil {
 		return err
 	}
 	if !done {
@@ -127,14 +135,15 @@ func (t *tx) record(id int64, rows []Row, done bool) error {
 	return err
 }
 
-// putStored stores rows of a window. Those of copies that we did not store have its number below 0: known, and not ours.
+// putStored stores rows of a window. Those of copies that we did not store (foreign, ascending) have its number below 0: known,
+// and not ours.
 func (t *tx) putStored(pair, id int64, rows []Row, foreign []uint32) error {
 	if len(foreign) == 0 {
 		return t.putRows(pair, id, rows)
 	}
 	var ours, theirs []Row
 	for _, r := range rows {
-		if slices.Contains(foreign, r.SourceUID) {
+		if _, is := slices.BinarySearch(foreign, r.SourceUID); is {
 			theirs = append(theirs, r)
 		} else {
 			ours = append(ours, r)

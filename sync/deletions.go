@@ -95,7 +95,7 @@ type doomed struct {
 type purge struct {
 	*attempt
 	pairs  map[int64]state.Pair
-	busy   map[string]bool // target folders with intents that are not settled
+	busy   map[string]bool // target folders with intents or deletions that are not settled
 	trash  *imapx.Folder   // nil: there is none
 	kept   []string        // source folders of which an earlier exception still holds
 	held   []state.Exception
@@ -188,6 +188,13 @@ func (g *purge) prepare(ctx context.Context) (err error) {
 	}
 	for _, w := range windows { // what is counted from their floor would not add up any more
 		g.busy[g.pairs[w.Pair].Target] = true
+	}
+	open, err := g.State.OpenDeletions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range open {
+		g.busy[g.pairs[d.Pair].Target] = true
 	}
 	if g.Deletions == TrashDeleted {
 		g.trash = g.trashOf()

@@ -16,27 +16,44 @@ import (
 // deletionsAtOnce bounds the copies of one intent, and so what an interruption leaves to be found out.
 const deletionsAtOnce = 500
 
-// carryOut deletes the copies of one folder pair, as far as the source says once more that their messages are gone.
+// carryOut deletes the copies of one folder pair. Each part of them is looked at once more on both sides, right before: to
+// look for them in all other folders may have taken long, and so may the parts before.
 func (g *purge) carryOut(ctx context.Context, d *doomed) error {
-	if len(d.rows) == 0 {
-		return nil
-	}
-	if err := g.stillAbsent(ctx, d); err != nil {
-		return err
-	}
-	if g.DryRun {
-		g.count(func(r *Report) { r.Deleted += int64(len(d.rows)) })
-		return nil
-	}
-	for part := range slices.Chunk(d.rows, deletionsAtOnce) {
+	for rows := range slices.Chunk(d.rows, deletionsAtOnce) {
 		if g.stopped() {
 			return nil
 		}
-		if err := g.deleteSome(ctx, d, part); err != nil {
+		part := *d
+		part.rows = rows
+		if err := g.stillAbsent(ctx, &part); err != nil {
 			return err
+		}
+		if err := g.stillUntouched(ctx, &part); err != nil {
+			return err
+		}
+		switch {
+		case len(part.rows) == 0:
+		case g.DryRun:
+			g.count(func(r *Report) { r.Deleted += int64(len(part.rows)) })
+		default:
+			if err := g.deleteSome(ctx, &part, part.rows); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// stillUntouched is the second look at the copies.
+func (g *purge) stillUntouched(ctx context.Context, d *doomed) error {
+	if len(d.rows) == 0 || g.DryRun {
+		return nil
+	}
+	now, err := g.copiesNow(ctx, d, imapx.WantFlags)
+	if err != nil {
+		return err
+	}
+	return g.untouched(ctx, d, now)
 }
 
 // stillAbsent is the second question: each message is asked for by its UID, and what the server does not answer for is
@@ -237,13 +254,12 @@ func (a *attempt) recoverGroup(ctx context.Context, pair state.Pair, group []sta
 		there[uint32(m.UID)] = flagText(m.Flags)
 		return nil
 	}})
-	var ie *imapx.Error
-	if err != nil && asFolder(err, &ie) {
-		a.notice(pair.SourceName + ": deletions of an interrupted pass are given up: " + ie.Error())
-		return a.State.SettleDeletions(ctx, nil, group)
-	}
 	if err != nil {
-		return err
+		give, err := a.unsettledDeletions(pair, err)
+		if err != nil || !give {
+			return err
+		}
+		return a.State.SettleDeletions(ctx, nil, group)
 	}
 	var done, left []state.Deletion
 	for _, d := range group {
@@ -254,7 +270,13 @@ func (a *attempt) recoverGroup(ctx context.Context, pair state.Pair, group []sta
 		}
 	}
 	if err := a.undoDeletions(ctx, pair, left, there); err != nil {
-		return err
+		give, err := a.unsettledDeletions(pair, err)
+		if err != nil {
+			return err
+		}
+		if !give {
+			left = nil
+		}
 	}
 	if err := a.State.SettleDeletions(ctx, done, left); err != nil {
 		return err
@@ -273,6 +295,21 @@ func (a *attempt) recoverGroup(ctx context.Context, pair state.Pair, group []sta
 		}
 	}
 	return nil
+}
+
+// unsettledDeletions judges what stood in the way of settling: give where the folder will not be what it was, or is not ours to
+// write in any more. What passes stays open: a mark that nobody takes back is one for the next EXPUNGE of anybody.
+func (a *attempt) unsettledDeletions(pair state.Pair, why error) (give bool, err error) {
+	var ie *imapx.Error
+	if !asFolder(why, &ie) {
+		return false, why
+	}
+	if give = ie.Retry == imapx.RetryNever; give {
+		a.notice(pair.SourceName + ": deletions of an interrupted pass are given up: " + ie.Error())
+	} else {
+		a.notice(pair.SourceName + ": deletions of an interrupted pass wait for the next: " + ie.Error())
+	}
+	return give, nil
 }
 
 // undoDeletions takes back what was done to copies that are still there.
@@ -313,29 +350,47 @@ func (a *attempt) undoDeletions(ctx context.Context, pair state.Pair, left []sta
 }
 
 // emptyTrashOf removes from the trash what was copied there while its original stayed: the same bytes, come since the
-// intent, and known to no ledger. Only a server without MOVE leaves that behind.
+// intent, and known to no ledger. Only a server without MOVE leaves that behind. A header that agrees proves nothing here:
+// its user may have deleted his own copy of the same mail meanwhile.
 func (a *attempt) emptyTrashOf(ctx context.Context, d state.Deletion, rows []state.Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	dst := a.lanes[0].dst
-	found, err := a.locate(ctx, dst, state.Pair{Target: d.Trash}, d.TrashUIDValidity, d.Floor, rows)
+	uids, err := a.copiedToTrash(ctx, d, rows)
 	var ie *imapx.Error
 	if err != nil && asFolder(err, &ie) {
 		a.notice(fmt.Sprintf("%s: what an interrupted pass copied there may be there twice: %s", d.Trash, ie.Error()))
 		return nil
 	}
-	if err != nil {
+	if err != nil || len(uids) == 0 {
 		return err
 	}
-	var uids imap.UIDSet
-	for _, uid := range found.uids {
+	return a.lanes[0].dst.Remove(ctx, d.Trash, d.TrashUIDValidity, uids)
+}
+
+// copiedToTrash gives the messages of the trash that have the bytes of the rows' messages.
+func (a *attempt) copiedToTrash(ctx context.Context, d state.Deletion, rows []state.Row) (uids imap.UIDSet, err error) {
+	dst := a.lanes[0].dst
+	found, err := a.locate(ctx, dst, state.Pair{Target: d.Trash}, d.TrashUIDValidity, d.Floor, rows)
+	if err != nil {
+		return nil, err
+	}
+	var copies []known
+	var want []key
+	var all []int
+	for i, uid := range found.uids {
 		if uid != 0 {
-			uids.AddNum(imap.UID(uid))
+			all, want = append(all, len(all)), append(want, rows[i].Digest)
+			copies = append(copies, known{uid: uid})
 		}
 	}
-	if len(uids) == 0 {
-		return nil
+	if _, err := digests(ctx, dst, d.Trash, d.TrashUIDValidity, copies, all); err != nil {
+		return nil, err
 	}
-	return dst.Remove(ctx, d.Trash, d.TrashUIDValidity, uids)
+	for i, k := range copies {
+		if k.digest != (key{}) && k.digest == want[i] {
+			uids.AddNum(imap.UID(k.uid))
+		}
+	}
+	return uids, nil
 }

@@ -36,7 +36,7 @@ func (g *purge) look(ctx context.Context, j *job) (*doomed, error) {
 		g.hold(j, fmt.Sprintf("the folder has no messages any more on the source; %s on the target stay", copiesText(len(d.rows))))
 		return nil, nil
 	}
-	if err := g.untouched(ctx, d); err != nil || len(d.rows) == 0 {
+	if err := g.ownCopies(ctx, d); err != nil || len(d.rows) == 0 {
 		return nil, err
 	}
 	if most := g.MaxDeletions.of(g.copies[d.pair.ID]); int64(len(d.rows))+g.deleted[d.pair.ID] > most {
@@ -144,34 +144,106 @@ func (g *purge) takeBack(ctx context.Context, d *doomed, there func(uid uint32) 
 	return g.State.NoteBack(ctx, d.pair.ID, back)
 }
 
-// untouched leaves of the copies those that are in their folder as we left them. What its user changed is his from now
-// on; what he took away needs no deletion.
-func (g *purge) untouched(ctx context.Context, d *doomed) error {
+// ownCopies leaves the copies that are still what was stored, as we left them. Flags alone do not tell: a target that was
+// restored gives UIDs out again, under the same UIDVALIDITY (RFC 9051 section 2.3.1.1 forbids it), and a UID of APPENDUID may be
+// another message's.
+func (g *purge) ownCopies(ctx context.Context, d *doomed) error {
+	now, err := g.copiesNow(ctx, d, imapx.WantFlags|imapx.WantIdentity)
+	if err != nil {
+		return err
+	}
+	if err := g.others(ctx, d, now); err != nil {
+		return err
+	}
+	return g.untouched(ctx, d, now)
+}
+
+// copyNow is a copy as the target shows it: of one of which nothing can be read, unread is set.
+type copyNow struct {
+	flags  string
+	fp     key
+	named  bool
+	unread bool
+}
+
+// copiesNow looks at the copies, by target UID.
+func (g *purge) copiesNow(ctx context.Context, d *doomed, want imapx.Want) (map[uint32]copyNow, error) {
 	var ask imap.UIDSet
 	for _, r := range d.rows {
 		ask.AddNum(imap.UID(r.TargetUID))
 	}
-	now := make(map[uint32]string)
+	now := make(map[uint32]copyNow, len(d.rows))
 	visit, cancel := both(ctx, g.intake)
 	defer cancel()
 	res, err := g.lanes[0].dst.Visit(visit, imapx.Visit{Folder: d.pair.Target, UIDValidity: d.pair.TargetMark.UIDValidity,
-		Reads: []imapx.Read{{UIDs: ask, Want: imapx.WantFlags}}}, imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-		now[uint32(m.UID)] = flagText(m.Flags)
+		Reads: []imapx.Read{{UIDs: ask, Want: want}}}, imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
+		c := copyNow{flags: flagText(m.Flags)}
+		c.fp, c.named = fingerprintOf(m.Header)
+		now[uint32(m.UID)] = c
 		return nil
 	}})
-	if err != nil {
-		return err
+	for uid := range res.Failed {
+		now[uint32(uid)] = copyNow{unread: true}
 	}
 	d.since = res.Opened.HighestModSeq
+	return now, err
+}
+
+// others takes out the copies whose UIDs stand for other messages on the target: by the header, and where that is another one
+// or says nothing (a server may show it differently) by the bytes.
+func (g *purge) others(ctx context.Context, d *doomed, now map[uint32]copyNow) error {
+	var doubt []known
+	var all []int
+	for _, r := range d.rows {
+		c, there := now[r.TargetUID]
+		if there && !c.unread && (c.fp != r.Fingerprint || !c.named) {
+			doubt, all = append(doubt, known{uid: r.TargetUID}), append(all, len(all))
+		}
+	}
+	if len(doubt) == 0 {
+		return nil
+	}
+	visit, cancel := both(ctx, g.intake)
+	defer cancel()
+	if _, err := digests(visit, g.lanes[0].dst, d.pair.Target, d.pair.TargetMark.UIDValidity, doubt, all); err != nil {
+		return err
+	}
+	has := make(map[uint32]key, len(doubt))
+	for _, k := range doubt {
+		has[k.uid] = k.digest
+	}
+	var gone []uint32
+	d.rows = slices.DeleteFunc(d.rows, func(r state.Row) bool {
+		digest, doubted := has[r.TargetUID]
+		if !doubted || digest != (key{}) && digest == r.Digest {
+			return false
+		}
+		gone = append(gone, r.SourceUID)
+		return true
+	})
+	if len(gone) == 0 {
+		return nil
+	}
+	g.notice(fmt.Sprintf("%s: %s deleted on the source; the target has other messages in place of the copies: they stay", d.job.source.Name,
+		counted(len(gone), "message was", "messages were")))
+	if g.DryRun {
+		return nil
+	}
+	return g.State.SetStatus(ctx, d.pair.ID, gone, state.SourceGone)
+}
+
+// untouched leaves of the copies those that are in their folder as we left them. What its user changed is his from now
+// on; what he took away needs no deletion.
+func (g *purge) untouched(ctx context.Context, d *doomed, now map[uint32]copyNow) error {
 	var away, changed []uint32
 	lacking := g.lacking(d.pair.ID)
 	d.rows = slices.DeleteFunc(d.rows, func(r state.Row) bool {
-		flags, there := now[r.TargetUID]
+		c, there := now[r.TargetUID]
 		switch {
-		case res.Failed[imap.UID(r.TargetUID)] != nil: // it is there, and nothing is known of it
+		case c.unread: // it is there, and nothing is known of it
 		case !there:
 			away = append(away, r.SourceUID)
-		case changedByUser(flags, r.Flags, lacking):
+		case changedByUser(c.flags, r.Flags, lacking):
 			changed = append(changed, r.SourceUID)
 		default:
 			return false

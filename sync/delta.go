@@ -185,14 +185,19 @@ type flagSieve struct {
 	*lane
 	pair    int64
 	batch   []seen
+	bytes   int64 // of the flags in batch
 	changed []seen
 }
 
-// flagsAtOnce bounds the messages whose flags are compared with the ledger together.
-const flagsAtOnce = 1000
+// What is compared with the ledger together: messages, and bytes of their flags.
+const (
+	flagsAtOnce     = 1000
+	flagBytesAtOnce = 1 << 20
+)
 
 func (s *flagSieve) add(ctx context.Context, m seen) error {
-	if s.batch = append(s.batch, m); len(s.batch) < flagsAtOnce {
+	s.bytes += flagBytes(m.flags)
+	if s.batch = append(s.batch, m); len(s.batch) < flagsAtOnce && s.bytes < flagBytesAtOnce {
 		return nil
 	}
 	return s.sift(ctx)
@@ -210,7 +215,7 @@ func (s *flagSieve) sift(ctx context.Context) error {
 			s.changed = append(s.changed, m)
 		}
 	}
-	s.batch = s.batch[:0]
+	s.batch, s.bytes = s.batch[:0], 0
 	return err
 }
 

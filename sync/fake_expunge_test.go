@@ -17,6 +17,7 @@ const (
 	diesMarked              // the connection dies when \Deleted is set
 	diesExpunged            // the connection dies when all is done
 	copiesAndDies           // a Move: the copies are made, the originals stay
+	diesUncopied            // a Move: nothing was done
 )
 
 func (c *fakeConn) Expunge(_ context.Context, folder string, validity uint32, r imapx.Removal) (imap.UIDSet, error) {
@@ -53,7 +54,7 @@ func (c *fakeConn) Expunge(_ context.Context, folder string, validity uint32, r 
 // copyAndDie is a Move on a server without MOVE that came half way.
 func (c *fakeConn) copyAndDie(f *fakeFolder, uids imap.UIDSet, to string) error {
 	for _, m := range slices.Clone(f.messages) {
-		if covers(uids, m.uid) {
+		if covers(uids, m.uid) && c.expunges == copiesAndDies {
 			c.folders[to].add(m.date, m.data, m.flags)
 			m.flags = append(slices.Clone(m.flags), imap.FlagDeleted)
 		}

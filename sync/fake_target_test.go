@@ -151,6 +151,9 @@ func (c *fakeConn) store(f *fakeFolder, list []fakeMessage) imapx.Appended {
 func (c *fakeConn) Store(_ context.Context, folder string, validity uint32, changes []imapx.FlagChange) error {
 	leave, err := c.enter("STORE")
 	defer leave()
+	if err == nil && c.fails != nil {
+		err = c.fails("STORE")
+	}
 	f := c.folders[folder]
 	if err != nil || f.validity != validity {
 		return cmpFake(err, folderError("STORE", folder, "another UIDVALIDITY"))
@@ -226,7 +229,7 @@ func (c *fakeConn) Move(_ context.Context, from string, validity uint32, uids im
 	if err != nil || f.validity != validity {
 		return nil, cmpFake(err, folderError("MOVE", from, "another UIDVALIDITY"))
 	}
-	if c.expunges == copiesAndDies && c.noMove {
+	if c.expunges >= copiesAndDies && c.noMove {
 		return nil, c.copyAndDie(f, uids, to)
 	}
 	out := make(map[imap.UID]imap.UID)

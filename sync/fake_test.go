@@ -32,7 +32,7 @@ type fakeServer struct {
 	batches     int
 	bodies      int                                          // fetched since the last call to forget
 	before      func(verb string)                            // runs before each command, with the lock held
-	fails       func(verb string) error                      // not nil: the answer to this EXAMINE, with the lock held
+	fails       func(verb string) error                      // not nil: the answer to this EXAMINE or STORE, with the lock held
 	failOnce    int                                          // after these many bodies the source refuses to go on, once
 	commands    []string                                     // verbs in order: EXAMINE, FETCH, APPEND, STORE …
 	noMove      bool                                         // MOVE copies first, and removes then

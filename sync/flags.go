@@ -20,6 +20,14 @@ func flagText(flags []imap.Flag) string {
 	return strings.Join(slices.Compact(s), " ")
 }
 
+// flagBytes is what flags take in memory, beside a few words for each.
+func flagBytes(flags []imap.Flag) (n int64) {
+	for _, f := range flags {
+		n += int64(len(f))
+	}
+	return n
+}
+
 func parseFlags(text string) []imap.Flag {
 	var out []imap.Flag
 	for _, f := range strings.Fields(text) {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -22,16 +23,27 @@ type located struct {
 // identityWants is all that can be asked of a message without its body.
 const identityWants = imapx.WantIdentity | imapx.WantDate | imapx.WantSize | imapx.WantFlags
 
+// What the different flag sets of one folder may need while it is surveyed, in bytes; mail has few.
+const (
+	maxFlagSets = 16 << 20
+	flagSetCost = 128 // beside the text
+)
+
 // survey lists a folder's messages as far as they can be told apart without their bodies.
 func survey(ctx context.Context, s Source, folder string, uidValidity uint32, uids imap.UIDSet) ([]known, imapx.VisitResult, error) {
 	var out []known
 	sets := make(map[string]string) // few flag sets, many messages
+	room := maxFlagSets
 	res, err := s.Visit(ctx, imapx.Visit{Folder: folder, UIDValidity: uidValidity, Reads: []imapx.Read{{UIDs: uids, Want: identityWants}}},
 		imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
 			k := known{uid: uint32(m.UID), size: m.Size, date: believed(unixOf(m.Date))}
 			k.fp, k.named = fingerprintOf(m.Header)
 			text := flagText(m.Flags)
 			if _, ok := sets[text]; !ok {
+				if room -= len(text) + flagSetCost; room < 0 {
+					return &imapx.Error{Op: "UID FETCH", Folder: folder, Kind: imapx.KindProtocol, Scope: imapx.ScopeFolder,
+						Text: fmt.Sprintf("the flags of its messages need more than %d MiB", maxFlagSets>>20)}
+				}
 				sets[text] = text
 			}
 			k.flags = sets[text]

@@ -24,7 +24,8 @@ type quotaTeller interface {
 // measureMost bounds the look at both sides after a target was full.
 const measureMost = 2 * time.Minute
 
-// toCome is what no ledger row stands for on the source.
+// toCome is what this pass has to carry: what no ledger row stands for on the source, or one that was deferred, as far as the
+// filter lets it through.
 type toCome struct {
 	messages, bytes int64
 }
@@ -95,23 +96,17 @@ func (a *attempt) toCome(ctx context.Context) (toCome, error) {
 		if p.Source.Mark == nil || p.Source.Mark.Messages == 0 {
 			continue
 		}
-		known := make(map[uint32]bool)
-		if p.Stored != nil && p.Stored.SourceMark.UIDValidity == p.Source.Mark.UIDValidity {
-			uids, err := a.State.SourceUIDs(ctx, p.Stored.ID, 1)
-			if err != nil {
-				return out, err
-			}
-			for _, uid := range uids {
-				known[uid] = true
-			}
+		known, err := a.settledUIDs(ctx, p)
+		if err != nil {
+			return out, err
 		}
 		if uint32(len(known)) >= p.Source.Mark.Messages && uint32(p.Source.Mark.UIDNext) <= p.Stored.SourceMark.UIDNext {
 			continue
 		}
-		_, err := a.lanes[0].src.Visit(ctx, imapx.Visit{Folder: p.Source.Raw, UIDValidity: p.Source.Mark.UIDValidity,
-			Reads: []imapx.Read{{UIDs: from(1), Want: imapx.WantSize}}},
+		_, err = a.lanes[0].src.Visit(ctx, imapx.Visit{Folder: p.Source.Raw, UIDValidity: p.Source.Mark.UIDValidity,
+			Reads: []imapx.Read{{UIDs: from(1), Want: imapx.WantSize | imapx.WantDate}}},
 			imapx.VisitHandler{Message: func(_ int, m imapx.Message) error {
-				if !known[uint32(m.UID)] {
+				if !known[uint32(m.UID)] && a.Filter.passes(unixOf(m.Date), m.Size) {
 					out.messages, out.bytes = out.messages+1, out.bytes+m.Size
 				}
 				return nil
@@ -125,6 +120,28 @@ func (a *attempt) toCome(ctx context.Context) (toCome, error) {
 		}
 	}
 	return out, nil
+}
+
+// settledUIDs are the messages of a source folder that no pass has to carry any more.
+func (a *attempt) settledUIDs(ctx context.Context, p Pairing) (map[uint32]bool, error) {
+	known := make(map[uint32]bool)
+	if p.Stored == nil || p.Stored.SourceMark.UIDValidity != p.Source.Mark.UIDValidity {
+		return known, nil
+	}
+	uids, err := a.State.SourceUIDs(ctx, p.Stored.ID, 1)
+	if err != nil {
+		return nil, err
+	}
+	for _, uid := range uids {
+		known[uid] = true
+	}
+	if isArchive(a.source, p.Source) { // what is deferred there is carried with the folders that its labels are
+		return known, nil
+	}
+	return known, a.State.DeferredRows(ctx, p.Stored.ID, func(r state.Row) error {
+		delete(known, r.SourceUID)
+		return nil
+	})
 }
 
 // shortage holds what is to come against what the target says of its quota. full: it does not fit.

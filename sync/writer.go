@@ -123,13 +123,14 @@ func (w *writer) take(ctx context.Context, m *letter) error {
 	if err := w.dated(ctx, m); err != nil {
 		return err
 	}
-	if n := len(w.letters); n > 0 && w.bytes+m.body.size > w.window.Load() {
+	weight := m.body.size + flagBytes(m.flags) // a server may show more flags than text
+	if n := len(w.letters); n > 0 && w.bytes+weight > w.window.Load() {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
 	}
 	w.letters = append(w.letters, m)
-	w.bytes += m.body.size
+	w.bytes += weight
 	return nil
 }
 

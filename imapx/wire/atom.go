@@ -10,6 +10,8 @@ import (
 const (
 	maxFlag  = 255  // bytes of one flag that is sent; servers take far less
 	maxFlags = 4096 // flags of one list that is read; Maildir has room for 26 keywords, Cyrus for 128
+
+	maxFlagText = 64 << 10 // bytes of them together
 )
 
 // IsAtom reports whether s may be sent as an atom (RFC 9051 section 9, ATOM-CHAR).
@@ -41,10 +43,14 @@ func IsRecent(f imap.Flag) bool { return strings.EqualFold(string(f), `\Recent`)
 // Flags reads a parenthesised list of flags, without \Recent. Brackets within flags (Gmail) are kept.
 func (p *Parser) Flags() ([]imap.Flag, error) {
 	var flags []imap.Flag
+	text := 0
 	err := p.List(func() error {
 		s, err := p.AString()
 		if err != nil {
 			return err
+		}
+		if text += len(s); text > maxFlagText {
+			return Malformed("more than %d bytes of flags", maxFlagText)
 		}
 		if f := flagOf(s); f != "" && !IsRecent(f) {
 			flags = append(flags, f)
