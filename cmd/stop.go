@@ -96,6 +96,15 @@ func (s *stops) pass() <-chan struct{} {
 	return s.settle
 }
 
+// asking says that no pass runs any more: somebody is asked, nothing is in flight, and the first stop ends the command. It
+// tells whether one has come already.
+func (s *stops) asking() (stopped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settling = false
+	return s.first != nil
+}
+
 // signal is the first one that arrived, nil without.
 func (s *stops) signal() os.Signal {
 	s.mu.Lock()

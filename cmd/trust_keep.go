@@ -63,6 +63,9 @@ func (p *pass) askTrust(ctx context.Context, a *app, failed error) (yes bool, er
 		p.listed || p.output != ui.Plain || !a.screen || !isTerminal(a.in) {
 		return false, nil
 	}
+	if a.stops.asking() {
+		return false, nil
+	}
 	ep := &p.source
 	if server.Side == p.target.Side {
 		ep = &p.target

@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mailmove/imapx"
 	"mailmove/imapx/auth"
+	"mailmove/imapx/imaptest"
 )
 
 // takeHint is the script command
@@ -69,4 +72,36 @@ func TestTrustedServer(t *testing.T) {
 			t.Errorf("%+v: %s", ep, got)
 		}
 	}
+}
+
+// One Ctrl-C ends the question about a certificate: nothing is in flight while somebody is asked.
+func TestStopAtTheQuestion(t *testing.T) {
+	t.Parallel()
+	needsScreen(t)
+	program, err := exec.LookPath("mailmove") // this binary under another name, see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := imaptest.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := imaptest.StartEmbedded(imaptest.EmbeddedOptions{TLS: ca, Users: []imaptest.EmbeddedUser{{Name: "alice", Password: "pw"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	s := startShell(t, dir, []string{"MAILMOVE_STATE_DIR=" + dir, "MAILMOVE_SOURCE_PASSWORD=pw", "MAILMOVE_TARGET_PASSWORD=pw"},
+		[]string{program, "sync", "--source", server.Addr(), "--source-user", "alice", "--target", server.Addr(), "--target-user", "bob"})
+	s.keys(t, "move", "Enter")
+	s.waitFor(t, "the question", func(lines []string) bool { return strings.Contains(strings.Join(lines, "\n"), "[y/N]") })
+	s.keys(t, "C-c")
+	s.ended(t, "Ctrl-C at the question")
+	lines := s.lines(t)
+	all := strings.Join(lines, "\n")
+	if lines[len(lines)-2] != "code 130" || strings.Contains(all, "settling") || !strings.Contains(all, "mailmove: stopped by Ctrl-C") {
+		t.Error(all)
+	}
+	s.stop(t)
 }
