@@ -129,8 +129,8 @@ func (f *dnsFlags) domains(ctx context.Context, a *app, args []string) (all []st
 		if !dns.ValidName(arg) {
 			return nil, noName("the domain", arg)
 		}
-		if _, err := time.ParseDuration(arg); err == nil && f.wait > 0 { // a flag that may stand alone leaves the word behind it
-			return nil, usagef("write --wait="+arg, "%s is no domain", shown(arg))
+		if err := f.noTime(arg); err != nil {
+			return nil, err
 		}
 		if name := dns.Name(arg); !seen[name] {
 			seen[name] = true
@@ -141,6 +141,19 @@ func (f *dnsFlags) domains(ctx context.Context, a *app, args []string) (all []st
 		return nil, usagef("look at them by --group", "%d domains: at most %d at once", len(all), mostDomains)
 	}
 	return all, nil
+}
+
+// noTime refuses the word behind a --wait that may stand alone: a time, or a number that was meant as one. No top-level
+// domain is all digits (RFC 3696 2), so that one would be waited for without end.
+func (f *dnsFlags) noTime(arg string) error {
+	unit := ""
+	if strings.Trim(arg, "0123456789") == "" {
+		unit = "s"
+	}
+	if _, err := time.ParseDuration(arg + unit); err != nil || f.wait == 0 {
+		return nil
+	}
+	return usagef("write --wait="+arg+unit, "%s is no domain", shown(arg))
 }
 
 // listDomains are the domains of a list's accounts.
