@@ -211,9 +211,14 @@ func flagError(c *cobra.Command, err error) error {
 		var names []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
+		// One dash before a whole name, as other tools take it. Nothing else behind one dash is repeated: it may be -pSECRET.
+		long, _, _ := strings.Cut(unknown.GetSpecifiedShortnames(), "=")
+		if len(long) > 1 && c.Flags().Lookup(long) != nil {
+			return usagef("write --"+long+", with two dashes", "unknown flag -%s", long)
+		}
 		if strings.HasSuffix(name, "-password") || strings.HasSuffix(name, "-pass") || name == "password" {
 			hint = "passwords are never arguments: use a -password-file, a -password-command or the environment"
-		} else if near := nearest(name, names); near != "" {
+		} else if near := nearest(name, names); near != "" && len(name) > 1 { // a letter is near every short name
 			hint = "did you mean --" + near + "?"
 		}
 		return usagef(hint, "unknown flag %s", dashed(name))
