@@ -312,6 +312,10 @@ func (c *conn) greeting(e Endpoint) (preauth bool, err error) {
 		c.setCapsFrom(r)
 		c.id.greeting = r.Text
 		return r.Name == "PREAUTH", nil
+	case auth.OtherProtocol(r.Tag+" ") != "": // a tag is there only where a whole line came
+		x.Text = "the server's first bytes are no IMAP greeting but one of " + auth.OtherProtocol(r.Tag+" ")
+		x.Retry, x.Hint = RetryNever, auth.OtherPort
+		return false, c.error(nil, x)
 	case c.secure || err != nil && !errors.Is(err, wire.ErrMalformed):
 		x.Text = "the server closed the connection before greeting"
 		if errors.Is(err, wire.ErrProtocol) {

@@ -138,7 +138,9 @@ func TestLogins(t *testing.T) {
 			s.send("%s OK go\n* CAPABILITY EVIL\n", tag)
 			s.r.ReadString('\n')
 		}, change: func(e *imapx.Endpoint) { e.TLS = imapx.TLSStartTLS }, kind: imapx.KindTLS, text: "more in clear text"},
-		"no IMAP": {play: func(s *scripted) { s.send("220 mail ESMTP\n"); s.rest() }, kind: imapx.KindConnect, text: "no IMAP greeting"},
+		"no IMAP": {play: func(s *scripted) { s.send("220 mail ESMTP\n"); s.rest() }, kind: imapx.KindConnect, text: "no IMAP greeting but one of SMTP"},
+		"POP3":    {play: func(s *scripted) { s.send("+OK Dovecot ready.\n"); s.rest() }, kind: imapx.KindConnect, text: "no IMAP greeting but one of POP3"},
+		"SSH":     {play: func(s *scripted) { s.send("SSH-2.0-OpenSSH_9.2p1\n"); s.rest() }, kind: imapx.KindConnect, text: "no IMAP greeting but one of SSH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := serve(t, c.play)

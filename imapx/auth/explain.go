@@ -41,8 +41,7 @@ func (t Trust) Explain(err error, side string, now time.Time) Problem {
 		p.Err = &UntrustedError{Certificate: unverified.UnverifiedCertificates[0], Err: err}
 		return p
 	case errors.As(err, &record):
-		return Problem{"the server does not speak TLS on this port" + firstBytes(record),
-			"use " + flag("-tls") + " starttls (port 143), or the port for implicit TLS (993)", err}
+		return firstBytes(record, flag, err)
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return Problem{"the server refused the TLS handshake: " + alert.Err.Error(), t.afterAlert(alert.Err.Error(), flag), err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
@@ -279,10 +278,30 @@ func weak(chain []*x509.Certificate) (method string) {
 	return ""
 }
 
-// firstBytes tells a mail server's greeting from other noise.
-func firstBytes(e tls.RecordHeaderError) string {
-	if e.RecordHeader[0] == '*' && e.RecordHeader[1] == ' ' {
-		return ": it greeted in clear text"
+// firstBytes tells a mail server's greeting from other noise, and what is no mail server.
+func firstBytes(e tls.RecordHeaderError, flag func(string) string, err error) Problem {
+	p := Problem{"the server does not speak TLS on this port",
+		"use " + flag("-tls") + " starttls (port 143), or the port for implicit TLS (993)", err}
+	switch first := string(e.RecordHeader[:]); {
+	case strings.HasPrefix(first, "* "):
+		p.Text += ": it greeted in clear text"
+	case OtherProtocol(first) != "":
+		p.Text += ": it greeted with " + OtherProtocol(first) + ", not IMAP"
+		p.Hint = OtherPort
+	}
+	return p
+}
+
+// OtherPort says what to do where a port is not for IMAP at all.
+const OtherPort = "check the port: IMAP has 993 (implicit TLS) and 143 (STARTTLS)"
+
+// OtherProtocol names the protocol whose server begins like this, "" where that is none that is known: SMTP (RFC 5321 4.2:
+// 220), POP3 (RFC 1939 3: +OK), SSH (RFC 4253 4.2), HTTP. Five bytes are enough.
+func OtherProtocol(first string) string {
+	for prefix, name := range map[string]string{"220 ": "SMTP", "220-": "SMTP", "+OK": "POP3", "-ERR": "POP3", "SSH-": "SSH", "HTTP/": "HTTP"} {
+		if strings.HasPrefix(first, prefix) {
+			return name
+		}
 	}
 	return ""
 }
