@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,11 +70,33 @@ func Main(args []string, stdin, stdout, stderr *os.File) (code int) {
 	return exitCode(err)
 }
 
-// tellError prints an error, in red where colours may be.
+// tellError prints an error, in red where colours may be. Of errors that were joined each has lines of its own, once.
 func (a *app) tellError(err error) {
-	var b strings.Builder
-	printError(&b, a.width, err)
-	io.WriteString(a.err, ui.Paint(ui.Red, b.String(), a.colour))
+	var told []string
+	for _, one := range apart(err) {
+		var b strings.Builder
+		printError(&b, a.width, one)
+		if !slices.Contains(told, b.String()) {
+			told = append(told, b.String())
+		}
+	}
+	io.WriteString(a.err, ui.Paint(ui.Red, strings.Join(told, ""), a.colour))
+}
+
+// apart gives the errors that errors.Join put together, or the one that there is.
+func apart(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var words []string
+	for _, one := range joined.Unwrap() {
+		words, all = append(words, one.Error()), append(all, apart(one)...)
+	}
+	if strings.Join(words, "\n") != err.Error() { // fmt.Errorf has words of its own around them
+		return []error{err}
+	}
+	return all
 }
 
 // warn prints a line that nobody should overlook, in yellow where colours may be.
