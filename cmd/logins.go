@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -80,9 +81,10 @@ func workedBefore(ctx context.Context, file *state.File) (bool, error) {
 	return false, err
 }
 
+// exists tells whether something is there. What cannot be looked at counts: whoever opens it then says why.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (l *logins) close() error {
