@@ -55,15 +55,15 @@ func (t *Target) moveSome(ctx context.Context, from string, uids imap.UIDSet, to
 	if err != nil {
 		return got, err
 	}
-	silent := subtract(had, sources(got))
-	if len(silent) == 0 {
+	if len(had) == 0 {
 		return got, nil
 	}
-	left, err := t.there(ctx, from, silent)
+	left, err := t.there(ctx, from, had) // COPYUID says where it went, and not that it went
 	if err != nil {
 		return got, err
 	}
-	each(subtract(silent, left), func(uid imap.UID) { got[uid] = 0 })
+	each(left, func(uid imap.UID) { delete(got, uid) })
+	each(subtract(subtract(had, sources(got)), left), func(uid imap.UID) { got[uid] = 0 })
 	if n := size(left); n > 0 {
 		err = t.c.error(&command{op: "UID MOVE", folder: from}, &Error{Kind: KindStore, Scope: ScopeMessage, Retry: RetryLater,
 			Text: fmt.Sprintf("the server answered OK and kept %d messages", n)})
