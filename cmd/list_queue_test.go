@@ -114,7 +114,7 @@ func TestManyWaitQuietly(t *testing.T) {
 	for range 1000 {
 		d.begin(t.Context(), time.Now())
 	}
-	if took := time.Since(began); took > 5*time.Second || d.running > 0 {
+	if took := time.Since(began); took > 20*time.Second || d.running > 0 {
 		t.Errorf("1,000 looks took %v, %d begun", took, d.running)
 	}
 	by := &fleet.BlockedError{Server: true, Host: "old", Failures: 3, Until: time.Now().Add(15 * time.Minute)}
@@ -123,7 +123,7 @@ func TestManyWaitQuietly(t *testing.T) {
 	if out := d.hopeless(); len(out) != len(all) {
 		t.Errorf("%d given up", len(out))
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("to give up took %v", took)
 	}
 }
