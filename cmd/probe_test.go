@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func TestProbePage(t *testing.T) {
 		if err := os.WriteFile(probeFile, []byte(before+probeBegins+b.String()+probeEnds+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	case examples != b.String():
+	case !slices.Equal(strings.Fields(examples), strings.Fields(b.String())): // a longer time moves the end of its line
 		t.Errorf("%s shows something else (go test ./cmd -run ProbePage -update-probe writes it):\n%s", probeFile, b.String())
 	}
 }

@@ -3,6 +3,7 @@ package real
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,7 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // The socket of Courier's password daemon, a path that is compiled into its library. gcc keeps the 31 bytes (with
@@ -30,12 +33,15 @@ func Courier(t testing.TB) *Isolated {
 	s.check(err)
 	s.check(os.Chmod(socket, 0o777))
 	s.accept(ln, s.courierAuth)
+	watcher := filepath.Base(s.base)
+	s.check(s.watchFolders(watcher))
 	s.check(s.inetd(func() (*exec.Cmd, error) {
 		// Debian's file of settings is made to be sourced by a shell.
 		cmd, err := s.command("/bin/sh", "-c", `set -a; . "$0/imapd.conf"; IMAP_STARTTLS=NO IMAP_TLS_REQUIRED=0 IMAP_ULIMITD=0
 			exec "$0/bin/imaplogin" "$0/bin/imapd" Maildir`, s.from)
 		if err == nil {
-			cmd.Env = append(cmd.Env, "TCPREMOTEIP=127.0.0.1", "TCPREMOTEPORT=1", "TCPLOCALIP=127.0.0.1", "TCPLOCALPORT=1")
+			cmd.Env = append(cmd.Env, "TCPREMOTEIP=127.0.0.1", "TCPREMOTEPORT=1", "TCPLOCALIP=127.0.0.1", "TCPLOCALPORT=1",
+				"GAM_CLIENT_ID="+watcher)
 		}
 		return cmd, err
 	}))
@@ -58,6 +64,38 @@ func (s *Isolated) moveSocket(path string) error {
 		return fmt.Errorf("%s holds the path of its socket %d times in the form known of Debian 12", library, n)
 	}
 	return os.WriteFile(library, bytes.Replace(b, vectors(courierSocket), vectors(path), 1), 0o755)
+}
+
+// watchFolders starts the daemon that tells Courier of changes in folders, for this Courier alone. Without one, most
+// commands look for it for more than a second.
+func (s *Isolated) watchFolders(id string) error {
+	cmd, err := s.command(filepath.Join(s.from, "bin", "gam_server"), "--notimeout", id)
+	if err != nil {
+		return err
+	}
+	defer cmd.Stderr.(*os.File).Close()
+	p, err := launch(cmd, s.credential(), syscall.SIGKILL)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, p.kill)
+	// Its socket has no file; the name is filled up with zeros.
+	socket := make([]byte, 108)
+	copy(socket, "@/tmp/fam-"+s.id.name+"-"+id)
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("unix", string(socket))
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-p.exited:
+			return errors.New("gam_server ended")
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("gam_server: %w", err)
+		}
+	}
 }
 
 // courierAuth answers one request of the protocol between Courier's login and its password daemon: settings, "AUTH" with the

@@ -78,6 +78,9 @@ func TestOtherServers(t *testing.T) {
 				fmt.Sprintf(`APPEND %s (\Seen) " 1-Feb-2024 01:02:03 +0100" {%d}`, box, len(mail))+"\x00"+mail, "EXAMINE "+box,
 				"UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")
 			wants(t, answer, append(o.says, "c2 OK", "c6 OK", "* 1 EXISTS", fmt.Sprintf("BODY[] {%d}\r\n%s", len(mail), mail))...)
+			if strings.Contains(answer, "[ALERT]") {
+				t.Errorf("it lacks something:\n%s", answer)
+			}
 			held := dial(t, s.Addr()) // an open connection must not hold up the end
 			defer held.Close()
 			begin := time.Now()
