@@ -198,10 +198,13 @@ func (s *servers) changes(t *testing.T, x transfer) {
 	store(t, c, 3, imap.StoreFlagsSet, imap.FlagDraft)
 	selected(t, c, "Archive/2019/Q1")
 	store(t, c, 1, imap.StoreFlagsSet, imap.FlagAnswered)
-	r := x.pass(t)
+	traced := x
+	traced.Trace = filepath.Join(t.TempDir(), "trace")
+	r := traced.pass(t)
 	s.equal(t, x, "ten changes")
 	if r.Copied != 4 || r.FoldersCreated != 2 || r.Flags < 3 || r.Flags > 4 {
-		t.Errorf("ten changes: %+v", r)
+		trace, err := os.ReadFile(traced.Trace)
+		t.Errorf("ten changes: %+v %v\n%s", r, err, trace)
 	}
 	quiet(t, x, "after the changes")
 }

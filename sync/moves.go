@@ -70,6 +70,9 @@ func (a *attempt) followMoves(ctx context.Context, jobs []*job) error {
 		return err
 	}
 	couples = slices.DeleteFunc(couples, func(c couple) bool { return c.a < len(labelled) && news[c.b].job.archive })
+	if couples, err = a.withCopies(ctx, slices.Concat(jobs, orphans), couples, gone, news); err != nil {
+		return err
+	}
 	if err := a.noteVanished(ctx, vanished, len(labelled), couples); err != nil {
 		return err
 	}
@@ -179,6 +182,42 @@ func (a *attempt) matchMoves(ctx context.Context, gone []lost, news []arrival) (
 	}), nil
 }
 
+// withCopies leaves out couples that have nothing but their bytes in common and no copy on the target: the same mail was
+// delivered again, and is carried as any other that is new.
+func (a *attempt) withCopies(ctx context.Context, jobs []*job, couples []couple, gone []lost, news []arrival) ([]couple, error) {
+	unlike := make(map[int64][]couple)
+	for _, c := range couples {
+		if g := gone[c.a]; !sameStamp(rowsKnown([]state.Row{g.row})[0], news[c.b].known) {
+			unlike[g.pair] = append(unlike[g.pair], c)
+		}
+	}
+	again := make(map[couple]bool)
+	for _, j := range jobs {
+		list := unlike[j.pair.ID]
+		if len(list) == 0 || j.retarget { // where its copies are is not known yet
+			continue
+		}
+		var flags map[uint32]string
+		if j.target != nil {
+			var err error
+			if flags, err = a.targetFlags(ctx, j, list, gone); err != nil {
+				concerned := []*job{j}
+				for _, c := range list {
+					concerned = append(concerned, news[c.b].job)
+				}
+				if !a.hinder(err, concerned...) {
+					return nil, err
+				}
+			}
+		}
+		for _, c := range list {
+			_, there := flags[gone[c.a].row.TargetUID]
+			again[c] = !there
+		}
+	}
+	return slices.DeleteFunc(couples, func(c couple) bool { return again[c] }), nil
+}
+
 // sameStamp compares what a move keeps besides the bytes (RFC 6851 section 3.3); a copy of the same mail that was
 // delivered again has another date.
 func sameStamp(x, y known) bool { return x.size == y.size && x.date == y.date }
@@ -208,8 +247,6 @@ func (a *attempt) moveAlong(ctx context.Context, src, dst *job, couples []couple
 			stay, left = append(stay, r), append(left, old)
 		case old.TargetUID == 0: // gone there
 			stay, left, absent = append(stay, r), append(left, old), append(absent, r.SourceUID)
-		case !there && !sameStamp(rowsKnown([]state.Row{old})[0], news[c.b].known): // copied, as any other that is new
-			left = append(left, old)
 		case !there: // its user moved or deleted it: that stays so
 			r.Status = state.Moved
 			stay, left, absent = append(stay, r), append(left, old), append(absent, r.SourceUID)

@@ -362,6 +362,31 @@ func TestTwinOnRenumberedSides(t *testing.T) {
 	b.settled()
 }
 
+// TestDeliveredAgain: mail whose bytes were carried before, and whose copy the user deleted, is carried where it was delivered
+// anew; where it is the same message, back in its folder, it is not.
+func TestDeliveredAgain(t *testing.T) {
+	for _, final := range []bool{false, true} {
+		for hours, copied := range []int64{0, 1} {
+			t.Run(fmt.Sprintf("final %v, %d hours later", final, hours), func(t *testing.T) {
+				b := newBench(t)
+				b.src.add("A", day, letterOf(1, "plain"))
+				b.src.add("A", day, letterOf(2, "another"))
+				b.pass()
+				if final {
+					b.mustFinal()
+				}
+				b.src.expunge("A", 1)
+				b.dst.expunge("A", 1)
+				b.src.add("A", day.Add(time.Duration(hours)*time.Hour), letterOf(1, "plain"))
+				if r := b.pass(); r.Copied != copied || int64(len(b.dst.content("A"))) != 1+copied {
+					t.Errorf("%+v, %d on the target", r, len(b.dst.content("A")))
+				}
+				b.settled()
+			})
+		}
+	}
+}
+
 // TestUnreadableIsNotDeferred: a message that cannot be compared with what the target has of it is told, whatever the
 // filter says of it, and not sent again once it can be read.
 func TestUnreadableIsNotDeferred(t *testing.T) {
