@@ -40,6 +40,12 @@ func (f *File) BeginReverse(ctx context.Context) error {
 					source_uidvalidity, source_uidnext, target_uidvalidity)
 				SELECT 1, target, source, target_name, source_name, target_mailboxid, source_mailboxid, target_uidvalidity, 1, source_uidvalidity
 				FROM pairs WHERE reverse = 0 ORDER BY upper(source) <> 'INBOX', id`,
+			// A pair that was made before its folder was there gets that folder's mark, in the same way.
+			`UPDATE pairs SET (source_uidvalidity, target_uidvalidity) =
+					(SELECT p.target_uidvalidity, iif(pairs.target_uidvalidity > 0, pairs.target_uidvalidity, p.source_uidvalidity)
+					FROM pairs p WHERE p.reverse = 0 AND p.target = pairs.source AND p.source = pairs.target)
+				WHERE reverse = 1 AND source_uidvalidity = 0
+					AND EXISTS (SELECT 1 FROM pairs p WHERE p.reverse = 0 AND p.target = pairs.source AND p.source = pairs.target)`,
 			// Known and left alone (4): rows of other folders, and of messages that are not on the source any more.
 			`INSERT OR IGNORE INTO ledger (pair, source_uid, target_uid, fingerprint, digest, size, date, flags, status, window)
 				SELECT r.id, l.target_uid, iif(p.source = r.target AND l.source_uid > 0 AND l.status = 0, l.source_uid, 0),

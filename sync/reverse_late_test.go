@@ -160,3 +160,24 @@ func TestLateBackAndReopened(t *testing.T) {
 	b.staysSo("reopened", want)
 	b.staysSo("again", want)
 }
+
+// TestMovedOutOfLateFolder: mail that people moved out of a folder that the target got only after the way back had begun is
+// no new mail on the way back.
+func TestMovedOutOfLateFolder(t *testing.T) {
+	b := newBench(t)
+	b.src.add("A", day, letterOf(1, "first"))
+	b.mustFinal()
+	b.src.move("A", 1, "A/B") // its copy stays, so the target gets no folder for it
+	b.pass()
+	if _, err := b.reverse(); err != nil {
+		t.Fatal(err)
+	}
+	b.src.add("A/B", day, letterOf(2, "second"))
+	if r := b.pass(); r.Copied != 1 {
+		t.Fatalf("%+v", r)
+	}
+	b.dst.move("A/B", 1, "INBOX")
+	if r, err := b.reverse(); err != nil || r.Copied != 0 || len(b.src.content("INBOX")) != 0 {
+		t.Errorf("%v %+v, %d in the source's INBOX", err, r, len(b.src.content("INBOX")))
+	}
+}
