@@ -46,10 +46,14 @@ func TestMain(m *testing.M) {
 		checks = "20"
 	}
 	flag.Parse()
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
-	if !set {
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["rapid.checks"] {
 		flag.Set("rapid.checks", checks)
+	}
+	// The same random worlds in every run; another seed, or -rapid.seed=0, goes through others.
+	if !given["rapid.seed"] {
+		flag.Set("rapid.seed", fmt.Sprint(seedNumber()))
 	}
 	// The embedded server does not wait for its own connections when it is closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/emersion/go-imap/v2/imapserver.(*Conn).serve"))

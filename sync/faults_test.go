@@ -12,10 +12,15 @@ import (
 	"mailmove/imapx/imaptest/real"
 )
 
-// seed of the random moments: MAILMOVE_E2E_SEED, or 1. It is printed, so that a failure can be had again.
-func seed(t *testing.T) *rand.Rand {
+// seedNumber of what is random: MAILMOVE_E2E_SEED, or 1.
+func seedNumber() uint64 {
 	n, _ := strconv.ParseUint(os.Getenv("MAILMOVE_E2E_SEED"), 10, 64)
-	n = max(n, 1)
+	return max(n, 1)
+}
+
+// seed of the random moments. It is printed, so that a failure can be had again.
+func seed(t *testing.T) *rand.Rand {
+	n := seedNumber()
 	t.Logf("seed %d", n)
 	return rand.New(rand.NewPCG(n, 0))
 }
