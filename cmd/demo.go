@@ -18,8 +18,8 @@ import (
 
 const demoLong = `Starts two IMAP servers inside this command, with TLS, and a sample mailbox on
 one of them. Then it runs itself as you would: a first pass, a pass after
-changes, and a pass without any. At the end both mailboxes are read afresh and
-compared. Nothing is left behind.`
+changes, one without any, the final pass, and verify. At the end another IMAP
+client reads both mailboxes afresh and compares them. Nothing is left behind.`
 
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -63,11 +63,14 @@ func runDemo(ctx context.Context, a *app) (err error) {
 	steps := []struct {
 		title  string
 		before func(context.Context) error
-		want   demoCounts
+		args   []string
+		want   demoCounts // of the last pass
 	}{
-		{"First pass: everything is copied.", d.fill, demoCounts{copied: -1}},
-		{"", d.change, demoCounts{copied: 3, flags: 1}},
-		{"A pass without changes copies nothing.", nothing, demoCounts{}},
+		{"First pass: everything is copied.", d.fill, []string{"sync"}, demoCounts{copied: -1}},
+		{"", d.change, []string{"sync"}, demoCounts{copied: 3, flags: 1}},
+		{"A pass without changes copies nothing.", nothing, []string{"sync"}, demoCounts{}},
+		{"", d.last, []string{"sync", "--final"}, demoCounts{}},
+		{"Verify reads both mailboxes and compares every byte.", nothing, []string{"verify", "--level", "content"}, demoCounts{}},
 	}
 	for i, s := range steps {
 		if err := s.before(ctx); err != nil {
@@ -76,7 +79,7 @@ func runDemo(ctx context.Context, a *app) (err error) {
 		if s.title != "" {
 			d.say("\n%d. %s\n", i+1, s.title)
 		}
-		if err := d.pass(ctx); err != nil {
+		if err := d.run(ctx, s.args); err != nil {
 			return err
 		}
 		if err := d.check(ctx, s.want); err != nil {
@@ -142,7 +145,7 @@ func (d *demo) check(ctx context.Context, want demoCounts) error {
 
 // compare reads both mailboxes with an independent client.
 func (d *demo) compare(ctx context.Context) error {
-	d.say("\nNow both mailboxes are read afresh by another IMAP client and compared.\n")
+	d.say("\nNow another IMAP client reads both mailboxes afresh and compares them.\n")
 	login := func(e *imaptest.Embedded, password string) imaptest.Login {
 		return imaptest.Login{Addr: e.Addr(), User: demoUser, Password: password,
 			TLS: &tls.Config{RootCAs: d.ca.Pool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}}

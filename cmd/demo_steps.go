@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,18 +18,19 @@ import (
 	"mailmove/imapx/imaptest"
 )
 
-// pass shows the command and runs it: this very binary, as a process of its own.
-func (d *demo) pass(ctx context.Context) error {
+// run shows a command and runs it: this very binary, as a process of its own.
+func (d *demo) run(ctx context.Context, command []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{
-		"sync", "--id", demoAccount, "--state-dir", d.stateDir(),
+	where := []string{
+		"--id", demoAccount, "--state-dir", d.stateDir(),
 		"--source", d.source.Addr(), "--source-user", demoUser, "--source-ca", d.caFile(),
 		"--target", d.target.Addr(), "--target-user", demoUser, "--target-ca", d.caFile(),
 	}
-	d.show(args)
+	d.show(command, where)
+	args := slices.Concat(command, where)
 	c := exec.CommandContext(ctx, self, args...)
 	c.Args[0] = "mailmove"
 	c.Stdout, c.Stderr = d.out, d.err
@@ -37,16 +39,17 @@ func (d *demo) pass(ctx context.Context) error {
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 10 * time.Second
 	if err := c.Run(); err != nil {
-		return fmt.Errorf("mailmove sync: %w", err)
+		return fmt.Errorf("mailmove %s: %w", strings.Join(command, " "), err)
 	}
 	return nil
 }
 
 // show prints a command as one would type it.
-func (d *demo) show(args []string) {
-	d.say("\n   $ export MAILMOVE_SOURCE_PASSWORD=%s MAILMOVE_TARGET_PASSWORD=%s\n   $ mailmove %s", demoSourceWord, demoTargetWord, args[0])
-	for i := 1; i < len(args); i += 2 {
-		d.say(" \\\n       %s %s", args[i], args[i+1])
+func (d *demo) show(command, where []string) {
+	d.say("\n   $ export MAILMOVE_SOURCE_PASSWORD=%s MAILMOVE_TARGET_PASSWORD=%s\n   $ mailmove %s", demoSourceWord, demoTargetWord,
+		strings.Join(command, " "))
+	for flag := range slices.Chunk(where, 2) {
+		d.say(" \\\n       %s", strings.Join(flag, " "))
 	}
 	d.say("\n\n")
 }
@@ -92,6 +95,13 @@ func (d *demo) change(ctx context.Context) error {
 		err = errors.Join(err, d.source.Deliver(demoUser, folder, demoMessage(i+1)))
 	}
 	return err
+}
+
+// last is what comes shortly before the final pass.
+func (d *demo) last(context.Context) error {
+	d.say("\n4. One more message comes. The final pass goes on until nothing new is found,\n" +
+		"   and compares both sides message by message.\n")
+	return d.source.Deliver(demoUser, "INBOX", demoMessage(4))
 }
 
 const demoFolder = "Projects"
