@@ -191,14 +191,20 @@ func (f *nextFlags) doSwitch(c *cobra.Command, r *listRun, g *groupView, rules s
 	if len(s.why) > 0 {
 		return notYet(g, "the switch", s)
 	}
+	how := "--switched"
+	if f.dnsChecked {
+		how += " --dns-checked"
+	}
 	if !f.switched {
-		if err := f.noteSafe(c.Context(), r, g); err != nil {
-			return err
+		if !f.dnsChecked { // what somebody else found is said again with the switch, which keeps it
+			if err := f.noteSafe(c.Context(), r, g); err != nil {
+				return err
+			}
 		}
 		_, err := fmt.Fprintf(r.a.out, "%s: the switch is safe now. Let the MX records lead to the new server, then run this again with --switched\n", ui.Clean(g.name))
 		return err
 	}
-	return f.keep(c.Context(), r, g, groupSwitched, "--switched")
+	return f.keep(c.Context(), r, g, groupSwitched, how)
 }
 
 // noteSafe keeps that somebody is told so: after the switch the DNS says other things.
