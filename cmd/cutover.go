@@ -176,7 +176,11 @@ func (r *listRun) groupViews() (all []*groupView) {
 func (g *groupView) domains(r *listRun) []string {
 	seen := make(map[string]bool)
 	for _, e := range g.entries {
-		for _, user := range []string{r.userOf(e.row, "source"), r.userOf(e.row, "target"), e.account} {
+		users := e.users // not the login: an admin's domain may be the hoster's own
+		if users == [2]string{} {
+			users = [2]string{r.userOf(e.row, "source"), r.userOf(e.row, "target")}
+		}
+		for _, user := range append(users[:], e.account) {
 			if _, domain, ok := strings.Cut(user, "@"); ok {
 				domain, _, _ = strings.Cut(domain, "*") // Dovecot's master user
 				if domain = normalHost(domain); isHostName(domain) && strings.Contains(domain, ".") {

@@ -11,6 +11,7 @@ import (
 
 	"mailmove/cmd/internal/ui"
 	"mailmove/state/fleet"
+	mailsync "mailmove/sync"
 )
 
 const cutoverNextLong = `Does the next step of a group, or says what you have to do for it. Passes are
@@ -113,6 +114,9 @@ func (f *nextFlags) run(c *cobra.Command, a *app, name string) error {
 	case groupSwitched:
 		return f.pass(c, a, given{"tail", []string{"true"}})
 	case groupTail:
+		if err := r.unfiltered(g); err != nil {
+			return err
+		}
 		return f.doClose(c, a, rules)
 	}
 	_, err = fmt.Fprintf(a.out, "%s: closed%s: there is nothing to do\n", ui.Clean(name), g.sinceText())
@@ -187,14 +191,20 @@ func (f *nextFlags) doSwitch(c *cobra.Command, r *listRun, g *groupView, rules s
 	if len(s.why) > 0 {
 		return notYet(g, "the switch", s)
 	}
+	how := "--switched"
+	if f.dnsChecked {
+		how += " --dns-checked"
+	}
 	if !f.switched {
-		if err := f.noteSafe(c.Context(), r, g); err != nil {
-			return err
+		if !f.dnsChecked { // what somebody else found is said again with the switch, which keeps it
+			if err := f.noteSafe(c.Context(), r, g); err != nil {
+				return err
+			}
 		}
 		_, err := fmt.Fprintf(r.a.out, "%s: the switch is safe now. Let the MX records lead to the new server, then run this again with --switched\n", ui.Clean(g.name))
 		return err
 	}
-	return f.keep(c.Context(), r, g, groupSwitched, "--switched")
+	return f.keep(c.Context(), r, g, groupSwitched, how)
 }
 
 // noteSafe keeps that somebody is told so: after the switch the DNS says other things.
@@ -234,6 +244,18 @@ func (f *nextFlags) doClose(c *cobra.Command, a *app, rules stepRules) error {
 		return notYet(g, "closing", s)
 	}
 	return f.keep(c.Context(), r, g, groupClosed, fmt.Sprintf("--confirmed-removed, %d days without new mail", f.quietDays))
+}
+
+// unfiltered refuses to look for the last mail with a filter: what that leaves to a later pass would be gone with the old
+// mailboxes.
+func (r *listRun) unfiltered(g *groupView) error {
+	row := newRowFlags(nil)
+	for _, e := range g.entries {
+		if p, err := r.build(row, e.row); err == nil && p.filter != (mailsync.Filter{}) { // a row that is wrong is refused by its pass
+			return usagef("leave out --newer-than, --older-than and --max-size", "account %s has a filter: a group is closed by a pass that carries everything", ui.Clean(e.account))
+		}
+	}
+	return nil
 }
 
 // takeBack is for what was said too early, and for a move that is called off.

@@ -13,6 +13,7 @@ import (
 
 // account makes one pass over one account of the list. It ends early when intake does; end ends that.
 func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, intake context.Context, end context.CancelCauseFunc) (report mailsync.Report, err error) {
+	e.outcome.final, e.outcome.looked = false, false // of an earlier turn: another process may have been there since
 	f := newRowFlags(r.more)
 	p, err := r.build(f, e.row)
 	if err != nil {
@@ -65,7 +66,7 @@ func (r *listRun) account(ctx context.Context, e *entry, lease *sharing.Lease, i
 	r.gated(&o, e, lease, sides)
 	report, err = p.move(ctx, o)
 	if final, e2 := open.file.Final(context.WithoutCancel(ctx)); e2 == nil {
-		e.outcome.final = !final.IsZero()
+		e.outcome.final, e.outcome.looked = !final.IsZero(), true
 	}
 	if m.most > 0 {
 		err = errors.Join(err, m.close())

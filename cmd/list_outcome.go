@@ -37,7 +37,8 @@ type outcome struct {
 	bytes      int64
 	exceptions int64 // that are open, and nobody agreed to
 	took       time.Duration
-	final      bool
+	final      bool // a final pass is behind the account
+	looked     bool // its state was asked for that
 }
 
 // staleAfter is how long a process may work on an account without any progress before it is told.
@@ -151,7 +152,7 @@ func (r *listRun) seenSince(ctx context.Context, e *entry) {
 func (r *listRun) remember(e *entry, now time.Time) fleet.Outcome {
 	o, before := &e.outcome, r.before[e.account]
 	kept := fleet.Outcome{Account: e.account, Word: o.word, Code: o.code, Text: o.text, Since: now, Last: now,
-		Good: before.Good, Told: before.Told, Mail: before.Mail, Final: o.final || before.Final && !r.f.cutover.reopen, Exceptions: o.exceptions}
+		Good: before.Good, Told: before.Told, Mail: before.Mail, Final: o.final || before.Final && !o.looked && !r.f.cutover.reopen, Exceptions: o.exceptions}
 	if o.word == wordDone || o.word == wordExceptions {
 		kept.Good = now
 	}

@@ -53,6 +53,7 @@ type entry struct {
 	lanes    int
 	claims   []sharing.Claim // of the source and of the target
 	way      *way            // that it waits for
+	users    [2]string       // whose mailbox the source and the target are, where a command asked (name)
 	chosen   bool
 	refused  bool // its login, in the pass before
 	problems []accounts.Problem

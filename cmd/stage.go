@@ -88,7 +88,7 @@ func (r *listRun) memberOf(e *entry) member {
 		o = outcome{}
 	}
 	m := member{account: e.account, good: r.lastGood(e), open: before.Exceptions, mail: before.Mail,
-		final: o.final || before.Final && !(r.f.cutover.reopen && e.chosen)}
+		final: o.final || before.Final && !o.looked && !(r.f.cutover.reopen && e.chosen)}
 	m.begun = o.copied > 0 || o.word == wordFailed || !before.Last.IsZero() || !m.good.IsZero()
 	if o.copied > 0 {
 		m.mail = time.Now()

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"mailmove/cmd/internal/accounts"
 	"mailmove/state/fleet"
 )
 
@@ -137,6 +138,32 @@ func TestPlanQuotes(t *testing.T) {
 	for text, want := range map[string]string{"a|b": `a\|b`, "<b>": `\<b\>`, "[x](y)": `\[x\]\(y\)`, "`a`": "\\`a\\`", "a\nb": `a\\nb`} {
 		if got := markdownCell(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// The DNS is asked for the domains of the mailboxes, not for that of an admin who opens them.
+func TestDomainsOfAGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		given []given
+		row   accounts.Row
+		want  []string
+	}{
+		"a user":                   {nil, accounts.Row{Fields: map[string]string{"source_user": "alice@one.example", "target_user": "alice"}}, []string{"one.example"}},
+		"Dovecot's master":         {nil, accounts.Row{Fields: map[string]string{"source_user": "alice@one.example*move@old.example", "target_user": "alice"}}, []string{"one.example"}},
+		"an admin in the row":      {nil, accounts.Row{Fields: map[string]string{"source_user": "admin@old.example", "source_authzid": "alice@one.example", "target_user": "alice"}}, []string{"one.example"}},
+		"an admin of all rows":     {[]given{{"source-authzid", []string{"{id}"}}}, accounts.Row{ID: "alice@one.example", Fields: map[string]string{"source_user": "admin@old.example", "target_user": "alice"}}, []string{"one.example"}},
+		"an admin of the target":   {nil, accounts.Row{Fields: map[string]string{"source_user": "alice", "target_user": "admin@new.example", "target_authzid": "alice@one.example"}}, []string{"one.example"}},
+		"without an address":       {nil, accounts.Row{Fields: map[string]string{"source_user": "alice", "target_user": "alice"}}, []string{"group.example"}},
+		"a row that is incomplete": {nil, accounts.Row{ID: "a", Fields: map[string]string{"source_user": "alice@one.example", "source_tls": "?"}}, []string{"one.example"}},
+	} {
+		c.row.Group = "group.example"
+		r := &listRun{dir: t.TempDir(), list: &accounts.List{Rows: []accounts.Row{c.row}},
+			given: append([]given{{"source", []string{"old.example"}}, {"target", []string{"new.example"}}}, c.given...)}
+		r.name()
+		g := &groupView{name: "group.example", entries: r.entries}
+		if got := g.domains(r); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

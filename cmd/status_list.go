@@ -75,6 +75,7 @@ func (r *listRun) name() {
 		case err == nil:
 			e.account = p.account
 			e.group = orElse(e.group, domainOf(p.source))
+			e.users = [2]string{mailboxName(p.source), mailboxName(p.target)}
 		case e.account == "":
 			line, hint := describe(err)
 			e.problems = append(e.problems, problemOf(row.Line, line, orElse(hint, "give the row an id")))
